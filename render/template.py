@@ -1,0 +1,241 @@
+"""Compiles a template request and its local files to a Timeline. Pure: all timing is decided here, once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from render.errors import NoClips
+from render.fieldtypes import Position
+from render.layout import Canvas, cover
+from render.probe import MediaInfo, VideoInfo
+from render.spec import Logo, Signature, TemplateSpec, TextOverlay, Video, Words
+from render.timeline import (
+    Align,
+    Grade,
+    Layer,
+    Media,
+    Picture,
+    Place,
+    Rgba,
+    Shadow,
+    Sound,
+    Stroke,
+    Text,
+    TextBox,
+    Timeline,
+)
+
+# A shot shorter than this reads as a glitch; the one before it gives up time instead.
+MIN_SHOT_S = Fraction(3, 2)
+SMALLEST_FONT_PX = 8.0
+_ALIGN: dict[str, Align] = {"left": "start", "center": "center", "right": "end"}
+
+
+class FontFinder(Protocol):
+    """Finds the file of a font."""
+
+    def __call__(self, family: str, weight: int, italic: bool) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A usable clip: its streams and where in the picture (shares of width and height) the eye goes."""
+
+    info: MediaInfo
+    video: VideoInfo
+    focus: tuple[float, float] = (0.5, 0.5)
+
+
+def compile_template(
+    spec: TemplateSpec,
+    seed: int,
+    clips: Iterable[Clip],
+    music: Path | None,
+    logo: Path | None,
+    font: FontFinder,
+) -> Timeline:
+    """Lay out one film.
+
+    `clips` come in the order in which they are to be used and are asked for only as long as the film is not full. When
+    they run out, the film goes on with the first of them again.
+
+    Raises:
+        NoClips: there is not a single clip.
+    """
+    canvas = Canvas(spec.output.width, spec.output.height)
+    rate = Fraction(spec.output.fps)
+    frames = _frames(spec.video.duration, rate)
+    layers = list(_shots(spec.video, seed, clips, canvas, rate, frames))
+    if logo is not None and spec.logo is not None:
+        layers.append(_logo(spec.logo, logo, canvas, frames))
+    layers += [_text(words, canvas, rate, frames, font) for words in spec.text_overlays if words.text.strip()]
+    if spec.signature is not None and spec.signature.text.strip():
+        layers.append(_signature(spec.signature, canvas, frames, font))
+    fade_in, fade_out = _fades(spec.video.fade_in, spec.video.fade_out, rate, frames)
+    return Timeline(
+        width=canvas.width,
+        height=canvas.height,
+        rate=rate,
+        frames=frames,
+        layers=tuple(layers),
+        sounds=(_music(spec, music, rate, frames),) if music else (),
+        fade_in=fade_in,
+        fade_out=fade_out,
+        quality=spec.output.quality,
+    )
+
+
+def seeded_share(seed: int, *names: str) -> float:
+    """A number from 0 up to 1 that depends on nothing but the seed and the names; the same on every machine."""
+    digest = hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def _frames(seconds: float, rate: Fraction) -> int:
+    return max(1, round(Fraction(str(seconds)) * rate))
+
+
+def _fades(fade_in_s: float, fade_out_s: float, rate: Fraction, frames: int) -> tuple[int, int]:
+    """Fades in frames. Two that together are longer than what they frame are shortened in proportion."""
+    fade_in, fade_out = (round(Fraction(str(s)) * rate) for s in (fade_in_s, fade_out_s))
+    if fade_in + fade_out > frames:
+        fade_in, fade_out = (frames * fade // (fade_in + fade_out) for fade in (fade_in, fade_out))
+    return fade_in, fade_out
+
+
+def _shots(
+    video: Video, seed: int, clips: Iterable[Clip], canvas: Canvas, rate: Fraction, frames: int
+) -> Iterator[Layer]:
+    speed = Fraction(str(video.speed))
+    grade = Grade(video.exposure, video.brightness, video.contrast, video.saturation, video.blur * canvas.scale)
+    at = 0
+    for clip in _endlessly(clips):
+        length = _shot_frames(clip.video, speed, rate, frames - at)
+        yield Layer(_media(clip, at, length, speed, rate, canvas, grade, seed), at, length)
+        at += length
+        if at >= frames:
+            return
+    raise NoClips("the style holds no clip that can be used")
+
+
+def _endlessly(clips: Iterable[Clip]) -> Iterator[Clip]:
+    used: list[Clip] = []
+    for clip in clips:
+        used.append(clip)
+        yield clip
+    while used:
+        yield from used
+
+
+def _shot_frames(video: VideoInfo, speed: Fraction, rate: Fraction, room: int) -> int:
+    """How long a clip is shown where `room` frames are still empty."""
+    available = max(1, int(video.duration_s / speed * rate))
+    if available >= room:
+        return room
+    shortest = int(MIN_SHOT_S * rate)
+    rest = room - available
+    return room - shortest if rest < shortest <= room - shortest else available
+
+
+def _media(
+    clip: Clip, at: int, length: int, speed: Fraction, rate: Fraction, canvas: Canvas, grade: Grade, seed: int
+) -> Media:
+    video = clip.video
+    slack = max(Fraction(0), video.duration_s - length / rate * speed)
+    share = seeded_share(seed, "offset", clip.info.path.name, str(at))
+    return Media(
+        path=clip.info.path,
+        start_s=Fraction(int(slack * 1000 * Fraction(share)), 1000),
+        speed=speed,
+        rate=video.rate,
+        width=video.width,
+        height=video.height,
+        crop=cover(video.width, video.height, canvas, clip.focus, video.sar),
+        matrix=video.matrix,
+        full_range=video.full_range,
+        hdr=video.hdr,
+        grade=grade,
+    )
+
+
+def _logo(logo: Logo, path: Path, canvas: Canvas, frames: int) -> Layer:
+    picture = Picture(path, max(1, canvas.length(logo.size)))
+    return Layer(picture, 0, frames, _place(logo.positionxy, logo.margin, canvas), logo.opacity)
+
+
+def _signature(words: Signature, canvas: Canvas, frames: int, font: FontFinder) -> Layer:
+    place = _place(words.positionxy, words.margin, canvas)
+    return Layer(_glyphs(words, canvas, place, font), 0, frames, place, words.opacity)
+
+
+def _text(words: TextOverlay, canvas: Canvas, rate: Fraction, frames: int, font: FontFinder) -> Layer:
+    place = _place(words.positionxy, words.margin, canvas)
+    start = min(round(Fraction(str(words.start_time or 0)) * rate), frames - 1)
+    end = frames if words.end_time is None else min(round(Fraction(str(words.end_time)) * rate), frames)
+    length = max(1, end - start)
+    fade_in, fade_out = _fades(words.fade_in, words.fade_out, rate, length)
+    return Layer(_glyphs(words, canvas, place, font), start, length, place, words.opacity, fade_in, fade_out)
+
+
+def _place(position: Position, margin: list[float], canvas: Canvas) -> Place:
+    x, y = position
+    return Place(
+        x if isinstance(x, str) else canvas.x(x), y if isinstance(y, str) else canvas.y(y), canvas.margin(margin)
+    )
+
+
+def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Text:
+    width, height = canvas.room(place.margin)
+    if words.max_width is not None:
+        width = min(width, max(1, canvas.length(words.max_width)))
+    size = words.font_size * canvas.scale
+    low, high = (words.fit.min * canvas.scale, words.fit.max * canvas.scale) if words.fit else (SMALLEST_FONT_PX, size)
+    return Text(
+        text=words.text,
+        font=font(words.font, words.font_weight, words.italic),
+        size_px=high if words.fit else size,
+        min_size_px=min(low, high),
+        max_size_px=high,
+        max_width_px=width,
+        max_height_px=height,
+        color=words.font_color,
+        align=_ALIGN[words.font_align],
+        line_height=words.line_height,
+        stroke=_stroke(words, canvas),
+        shadow=_shadow(words, canvas),
+        box=_box(words, canvas),
+    )
+
+
+def _faded(color: Rgba, opacity: float) -> Rgba:
+    return (*color[:3], round(color[3] * opacity))
+
+
+def _stroke(words: Words, canvas: Canvas) -> Stroke | None:
+    spec = words.stroke
+    return Stroke(spec.color, spec.width * canvas.scale) if spec else None
+
+
+def _shadow(words: Words, canvas: Canvas) -> Shadow | None:
+    spec = words.shadow
+    if spec is None:
+        return None
+    scale = canvas.scale
+    return Shadow(_faded(spec.color, spec.opacity), spec.x * scale, spec.y * scale, spec.blur * scale / 2)
+
+
+def _box(words: Words, canvas: Canvas) -> TextBox | None:
+    spec = words.box
+    if spec is None:
+        return None
+    return TextBox(_faded(spec.color, spec.opacity), spec.padding * canvas.scale, spec.radius * canvas.scale)
+
+
+def _music(spec: TemplateSpec, path: Path, rate: Fraction, frames: int) -> Sound:
+    fade_in, fade_out = _fades(spec.audio.fade_in, spec.audio.fade_out, rate, frames)
+    return Sound(path, 0, frames, loop=True, volume=spec.audio.volume, fade_in=fade_in, fade_out=fade_out)

@@ -1,0 +1,81 @@
+"""Makes and measures media for tests, with the FFmpeg that ships. Knows nothing of the code under test but its runner."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+Frames = NDArray[np.uint8]
+
+
+def run(*args: str) -> bytes:
+    """Run FFmpeg and return its standard output; a failure shows its message."""
+    done = subprocess.run([FFMPEG, "-v", "error", "-y", *args], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def clip(
+    path: Path,
+    source: str = "testsrc2",
+    *,
+    size: str = "270x480",
+    rate: str = "30",
+    seconds: float = 2,
+    video: tuple[str, ...] = ("-pix_fmt", "yuv420p"),
+    sound_s: float = 0,
+    filters: tuple[str, ...] = (),
+) -> Path:
+    """Write a clip from a lavfi source and filters, with a sound track of `sound_s` seconds where that is not 0."""
+    graph = f"{source}=size={size}:rate={rate}:duration={seconds}" + "".join(f",{step}" for step in filters)
+    sound = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_s}"] if sound_s else []
+    audio = ["-map", "1:a", "-c:a", "aac"] if sound_s else []
+    encode = ["-c:v", "libx264", "-preset", "ultrafast", *video]
+    run("-f", "lavfi", "-i", graph, *sound, "-map", "0:v", *audio, *encode, str(path))
+    return path
+
+
+def eval_rate(rate: str) -> float:
+    """Read `30` or `30000/1001`."""
+    top, _, bottom = rate.partition("/")
+    return float(top) / float(bottom or 1)
+
+
+def rotated(source: Path, path: Path, degrees: int) -> Path:
+    """Copy a clip with a rotation mark, as phones write it."""
+    run("-display_rotation", str(degrees), "-i", str(source), "-c", "copy", str(path))
+    return path
+
+
+def tone(path: Path, *, seconds: float = 3, frequency: int = 440, volume: float = 0.5) -> Path:
+    """Write a steady tone of a known amplitude."""
+    run("-f", "lavfi", "-i", f"aevalsrc={volume}*sin(2*PI*{frequency}*t):s=48000:d={seconds}", str(path))
+    return path
+
+
+def frames(path: Path, width: int, height: int, *, pixels: str = "rgb24", extra: tuple[str, ...] = ()) -> Frames:
+    """Decode every frame to RGB [n, h, w, 3] (or grey [n, h, w]), by BT.709 as players do."""
+    scale = ("-vf", f"scale={width}:{height}:in_color_matrix=bt709:flags=bicubic")
+    raw = run("-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", *(extra or scale), "-pix_fmt", pixels, "-f", "rawvideo", "-")
+    array = np.frombuffer(raw, np.uint8)
+    return array.reshape(-1, height, width) if pixels == "gray" else array.reshape(-1, height, width, 3)
+
+
+def samples(path: Path) -> NDArray[np.float32]:
+    """Decode the sound to [n, 2] floats at 48 kHz."""
+    raw = run("-i", str(path), "-map", "0:a", "-f", "f32le", "-ac", "2", "-ar", "48000", "-")
+    return np.frombuffer(raw, np.float32).reshape(-1, 2)
+
+
+def packets(path: Path) -> list[tuple[int, float, float, bool]]:
+    """List the picture's packets: stream, decode time, presentation time in seconds, whether it is a key frame."""
+    text = run("-i", str(path), "-map", "0:v", "-c", "copy", "-f", "framecrc", "-").decode()
+    tick = next(line.split()[-1] for line in text.splitlines() if line.startswith("#tb 0"))
+    unit = eval_rate(tick)
+    rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
+    return [(int(r[0]), int(r[1]) * unit, int(r[2]) * unit, "F=0x0" not in ",".join(r)) for r in rows]

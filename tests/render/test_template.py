@@ -1,0 +1,188 @@
+"""Template requests to Timelines: timing, choice and places, without any file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.errors import NoClips
+from render.probe import MediaInfo, VideoInfo
+from render.spec import parse_template
+from render.template import Clip, compile_template
+from render.timeline import Layer, Margin, Media, Picture, Place, Text, Timeline, from_json, to_json
+
+
+def clip(name: str, seconds: float, *, size: tuple[int, int] = (1080, 1920), rate: int = 60) -> Clip:
+    video = VideoInfo(
+        width=size[0],
+        height=size[1],
+        sar=Fraction(1),
+        rate=Fraction(rate),
+        frames=round(seconds * rate),
+        duration_s=Fraction(str(seconds)),
+        pixel_format="yuv420p",
+        matrix="bt709",
+        full_range=False,
+        hdr="",
+        codec="h264",
+    )
+    return Clip(MediaInfo(Path(f"/clips/{name}.mp4"), video, None), video)
+
+
+def font(family: str, weight: int, italic: bool) -> Path:
+    return Path(f"/fonts/{family}-{weight}{'i' if italic else ''}.ttf")
+
+
+def compiled(data: dict[str, Any], *clips: Clip, seed: int = 1, **local: Path) -> Timeline:
+    spec = parse_template(data)
+    found = clips or (clip("long", 600),)
+    return compile_template(spec, seed, found, local.get("music"), local.get("logo"), font)
+
+
+def shots(timeline: Timeline) -> list[tuple[str, int, int]]:
+    return [(x.content.path.stem, x.start, x.frames) for x in timeline.layers if isinstance(x.content, Media)]
+
+
+def test_one_long_clip_fills_the_film() -> None:
+    timeline = compiled({"video": {"duration": 15, "speed": 0.5}})
+    assert timeline.frames == 450
+    assert shots(timeline) == [("long", 0, 450)]
+    media = timeline.layers[0].content
+    assert isinstance(media, Media)
+    assert media.speed == Fraction(1, 2)
+    assert 0 <= media.start_s <= 600 - Fraction(15, 2)
+
+
+def test_a_short_clip_is_followed_by_another_and_only_then_repeated() -> None:
+    timeline = compiled({"video": {"duration": 30, "speed": 0.5}}, clip("a", 4), clip("b", 5))
+    assert shots(timeline) == [("a", 0, 240), ("b", 240, 300), ("a", 540, 240), ("b", 780, 120)]
+
+
+def test_no_shot_is_a_flash() -> None:
+    # The first clip alone would leave 6 frames; it gives up time so that the second gets a second and a half.
+    timeline = compiled({"video": {"duration": 8.2, "speed": 0.5}}, clip("a", 4), clip("b", 5))
+    assert shots(timeline) == [("a", 0, 201), ("b", 201, 45)]
+
+
+@given(st.floats(1, 120), st.lists(st.floats(1, 20), min_size=1, max_size=5), st.sampled_from([0.25, 0.5, 1.0, 2.0]))
+def test_shots_cover_the_film_without_gap(duration: float, lengths: list[float], speed: float) -> None:
+    clips = [clip(f"c{number}", length) for number, length in enumerate(lengths)]
+    timeline = compiled({"video": {"duration": duration, "speed": speed}}, *clips)
+    at = 0
+    for layer in timeline.layers:
+        assert isinstance(layer.content, Media)
+        assert layer.start == at
+        at = layer.end
+        source = next(c.video for c in clips if c.info.path == layer.content.path)
+        # One frame more than there is may be asked for, where a length falls between two frames.
+        assert layer.content.start_s + (layer.frames - 1) / timeline.rate * layer.content.speed <= source.duration_s
+    assert at == timeline.frames
+
+
+def test_no_clip_is_an_error() -> None:
+    with pytest.raises(NoClips):
+        compile_template(parse_template({}), 1, [], None, None, font)
+
+
+def test_only_as_many_clips_as_needed_are_asked_for() -> None:
+    asked = []
+
+    def endless() -> Any:
+        while True:
+            asked.append(1)
+            yield clip(f"c{len(asked)}", 10)
+
+    compile_template(parse_template({"video": {"duration": 30}}), 1, endless(), None, None, font)
+    assert len(asked) == 2
+
+
+def test_the_seed_decides_the_offset_and_nothing_else_does() -> None:
+    first, again, other = (compiled({"video": {"duration": 15}}, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_layers_are_painted_clip_logo_texts_signature() -> None:
+    data = {"text_overlays": [{"text": "a"}, {"text": "b"}], "signature": {"text": "@me"}, "logo": {"name": "l.png"}}
+    timeline = compiled(data, logo=Path("/l.png"))
+    contents = [layer.content for layer in timeline.layers]
+    assert [type(content) for content in contents] == [Media, Picture, Text, Text, Text]
+    assert [content.text for content in contents if isinstance(content, Text)] == ["a", "b", "@me"]
+
+
+def test_empty_texts_are_left_out() -> None:
+    timeline = compiled({"text_overlays": [{"text": " \n"}], "signature": {"text": ""}})
+    assert len(timeline.layers) == 1
+
+
+def overlay(data: dict[str, Any], video: dict[str, Any] | None = None) -> Layer:
+    return compiled({"text_overlays": [{"text": "a", **data}], "video": {"duration": 10, **(video or {})}}).layers[1]
+
+
+def test_times_of_a_text() -> None:
+    assert (overlay({}).start, overlay({}).frames) == (0, 300)
+    timed = overlay({"start_time": 1.5, "end_time": 4, "fade_in": 0.5, "fade_out": 1})
+    assert (timed.start, timed.frames, timed.fade_in, timed.fade_out) == (45, 75, 15, 30)
+    late = overlay({"start_time": 8, "end_time": 99})
+    assert (late.start, late.end) == (240, 300)
+
+
+def test_fades_longer_than_the_text_are_shortened_in_proportion() -> None:
+    layer = overlay({"start_time": 1, "end_time": 2, "fade_in": 3, "fade_out": 1})
+    assert (layer.fade_in, layer.fade_out) == (22, 7)
+
+
+def test_sizes_and_places_scale_with_the_output() -> None:
+    data = {"text": "a", "font_size": 30, "positionxy": [540, 480], "margin": [10, 20, 30, 40], "max_width": 500}
+    timeline = compiled({"text_overlays": [data], "output": {"width": 540, "height": 960}})
+    layer = timeline.layers[1]
+    assert isinstance(layer.content, Text)
+    assert layer.content.size_px == 15
+    assert layer.content.max_width_px == 250
+    assert layer.place == Place(270, 240, Margin(5, 10, 15, 20))
+
+
+def test_a_text_has_the_room_between_its_margins() -> None:
+    content = overlay({"margin": [100, 60, 20, 40]}).content
+    assert isinstance(content, Text)
+    assert (content.max_width_px, content.max_height_px) == (980, 1800)
+
+
+def test_fit_bounds_become_sizes() -> None:
+    content = overlay({"fit": {"min": 20, "max": 120}}).content
+    assert isinstance(content, Text)
+    assert (content.min_size_px, content.max_size_px) == (20, 120)
+
+
+def test_fonts_are_asked_for_by_family_weight_and_style() -> None:
+    content = overlay({"font": "Inter", "font_weight": "bold", "italic": True}).content
+    assert isinstance(content, Text)
+    assert content.font == Path("/fonts/Inter-700i.ttf")
+
+
+def test_music_is_as_long_as_the_film() -> None:
+    data = {"video": {"duration": 10}, "audio": {"fade_in": 2, "fade_out": 3, "volume": 0.5}}
+    (sound,) = compiled(data, music=Path("/m.mp3")).sounds
+    assert (sound.frames, sound.fade_in, sound.fade_out, sound.volume, sound.loop) == (300, 60, 90, 0.5, True)
+    assert compiled({}).sounds == ()
+
+
+def test_a_timeline_survives_json() -> None:
+    data = {
+        "video": {"duration": 12, "exposure": 1.3, "blur": 4, "fade_in": 1},
+        "text_overlays": [{"text": "ä", "stroke": {}, "shadow": {"blur": 3}, "box": {}, "positionxy": [10, "top"]}],
+        "logo": {"name": "l.png"},
+    }
+    timeline = compiled(data, clip("a", 3), clip("b", 4), logo=Path("/l.png"), music=Path("/m.mp3"))
+    assert from_json(to_json(timeline)) == timeline
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 99}', '{"version": 1}', '{"version": 1, "width": 3, "what": 1}'])
+def test_other_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="timeline|Timeline"):
+        from_json(text)
