@@ -1,0 +1,141 @@
+"""Timeline -> verified film: lower, build the arguments, run FFmpeg slice by slice, join, verify, rename."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from render import graph
+from render.atlas import lower
+from render.errors import ClipEndedEarly
+from render.ffmpeg import STALL_S, FFmpeg, Usage, Watch
+from render.timeline import Media, Timeline
+from render.verify import verify
+
+# A film may take this many times its own length, with a floor for short ones: an eighth of a core needs 5 times.
+WALL_FACTOR = 60
+WALL_FLOOR_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: threads of the decoder and the encoder each, and after how many seconds without progress to give up."""
+
+    threads: int = 1
+    stall_s: float = STALL_S
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a render used, and what it drew otherwise than asked."""
+
+    cpu_s: float
+    peak_rss_mb: float
+    warnings: tuple[str, ...]
+
+
+def render(
+    timeline: Timeline,
+    out: Path,
+    workdir: Path,
+    ffmpeg: FFmpeg,
+    options: Options = Options(),
+    *,
+    on_progress: Callable[[float], None] = lambda share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Rendered:
+    """Make the film of a Timeline. `out` appears complete and verified, or not at all.
+
+    `on_progress` gets the share of frames done, from 0 to 1. Intermediate files go to `workdir`, which the caller removes.
+
+    Raises:
+        TextError, MediaError: an overlay cannot be drawn, a clip ends before its time.
+        FFmpegError, VerifyError, Cancelled: the run did not deliver.
+    """
+    lowered, warnings = lower(timeline, workdir)
+    part = out.with_name(out.name + ".part")
+    run = _Run(timeline, ffmpeg, options, on_progress, cancelled)
+    try:
+        pieces = graph.slices(timeline)
+        if len(pieces) == 1:
+            run.encode(graph.film_args(lowered, pieces[0], options.threads, part), pieces[0])
+        else:
+            paths = _encode_slices(lowered, pieces, workdir, options.threads, run)
+            _join(timeline, paths, part, workdir, run)
+        verify(part, timeline, ffmpeg)
+        _settle(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return Rendered(run.cpu_s, run.peak_rss_mb, warnings)
+
+
+class _Run:
+    """Runs the FFmpeg commands of one film and adds up their frames and costs."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        ffmpeg: FFmpeg,
+        options: Options,
+        on_progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.cpu_s = 0.0
+        self.peak_rss_mb = 0.0
+        self._ffmpeg = ffmpeg
+        self._frames = timeline.frames
+        self._done = 0
+        self._on_progress = on_progress
+        wall_s = max(WALL_FLOOR_S, float(timeline.duration_s) * WALL_FACTOR)
+        self._watch = Watch(self._on_frame, cancelled, options.stall_s, wall_s)
+
+    def encode(self, args: list[str], piece: graph.Slice) -> None:
+        """Run a command that encodes a slice; too few frames mean a clip that ended early, which FFmpeg calls a success."""
+        usage = self.join(args)
+        self._done += piece.frames
+        if usage.frames < piece.frames and piece.ground is not None and isinstance(media := piece.ground.content, Media):
+            raise ClipEndedEarly(media.path)
+
+    def join(self, args: list[str]) -> Usage:
+        """Run a command and count what it used."""
+        usage = self._ffmpeg.run(["-y", *args], self._watch)
+        self.cpu_s += usage.cpu_s
+        self.peak_rss_mb = max(self.peak_rss_mb, usage.peak_rss_mb)
+        return usage
+
+    def _on_frame(self, frame: int) -> None:
+        self._on_progress(min(1.0, (self._done + frame) / self._frames))
+
+
+def _encode_slices(
+    lowered: graph.Lowered, pieces: list[graph.Slice], workdir: Path, threads: int, run: _Run
+) -> list[Path]:
+    paths = []
+    for number, piece in enumerate(pieces):
+        path = workdir / f"slice{number:04}.mp4"
+        run.encode(graph.slice_args(lowered, piece, threads, path), piece)
+        paths.append(path)
+    return paths
+
+
+def _join(timeline: Timeline, paths: list[Path], part: Path, workdir: Path, run: _Run) -> None:
+    list_file = workdir / "slices.txt"
+    list_file.write_text("ffconcat version 1.0\n" + "".join(f"file {path.name}\n" for path in paths))
+    run.join(graph.join_args(timeline, list_file, part))
+
+
+def _settle(part: Path, out: Path) -> None:
+    """Give a finished file its name so that it survives a power cut: data first, then the folder's entry."""
+    _sync(part)
+    part.rename(out)
+    _sync(out.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

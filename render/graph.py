@@ -1,0 +1,374 @@
+"""Lowered Timeline -> FFmpeg arguments. Pure; compared as values in tests. Starts nothing, opens nothing.
+
+A film is encoded in slices, one shot each, and joined by stream copy: however many clips a film has, one decoder is open.
+Inside a graph time is the film's, so that fades and overlays need no arithmetic where a slice begins in their middle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from render.encoder import audio_args, video_args
+from render.ffmpeg import source
+from render.timeline import Box, Grade, Layer, Media, Sound, Timeline
+
+SAMPLE_RATE = 48_000
+
+# A rate this near to a whole multiple of the film's shows a doubled or dropped frame less than twice in three seconds
+# of 30 fps, which the eye does not catch; anything further off is blended.
+_CADENCE_TOLERANCE = Fraction(1, 50)
+# From here dropping unevenly is invisible: the step between kept frames varies by a third at most.
+_DENSE = 3
+# A wide blur looks the same at a quarter of the size and costs a fifth.
+_WIDE_BLUR_PX = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """A drawn overlay: which layer it paints, where it lies in the atlas, where it goes on the canvas (all even px)."""
+
+    layer: Layer
+    cell: Box
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A Timeline whose texts and pictures are drawn: all of them lie in one picture file, the atlas."""
+
+    timeline: Timeline
+    sprites: tuple[Sprite, ...] = ()
+    atlas: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The frames from `start` up to `end`, over which the ground (the clip underneath all else) is the same."""
+
+    start: int
+    end: int
+    ground: Layer | None
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.end - self.start
+
+
+def slices(timeline: Timeline) -> list[Slice]:
+    """Cut a film where its ground changes. Gaps without a clip are slices of black."""
+    found: list[Slice] = []
+    at = 0
+    for layer in sorted((x for x in timeline.layers if isinstance(x.content, Media)), key=lambda x: x.start):
+        if layer.start > at:
+            found.append(Slice(at, layer.start, None))
+        start, end = max(at, layer.start), min(layer.end, timeline.frames)
+        if end > start:
+            found.append(Slice(start, end, layer))
+            at = end
+    if at < timeline.frames:
+        found.append(Slice(at, timeline.frames, None))
+    return found
+
+
+def film_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[str]:
+    """Arguments that make a whole film of one slice, with its sound."""
+    timeline = lowered.timeline
+    inputs, graph = _picture(lowered, part, threads)
+    first_sound = _count(inputs)
+    sound_inputs, sound_graph = _sound(timeline, first_sound)
+    return [
+        *inputs,
+        *sound_inputs,
+        *_graph_args(graph + sound_graph),
+        *("-map", "[picture]", "-map", "[sound]"),
+        *_video_out(timeline, part, threads),
+        *_audio_out(timeline),
+        *_file_out(out),
+    ]
+
+
+def slice_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[str]:
+    """Arguments that make the picture of one slice of a film, without sound."""
+    inputs, graph = _picture(lowered, part, threads)
+    args = [*inputs, *_graph_args(graph), "-map", "[picture]", *_video_out(lowered.timeline, part, threads)]
+    return [*args, "-f", "mp4", str(out)]
+
+
+def join_args(timeline: Timeline, list_file: Path, out: Path) -> list[str]:
+    """Arguments that join slices named in a concat list by stream copy and add the sound."""
+    sound_inputs, sound_graph = _sound(timeline, 1)
+    return [
+        *("-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", f"file:{list_file}"),
+        *sound_inputs,
+        *_graph_args(sound_graph),
+        *("-map", "0:v:0", "-map", "[sound]", "-c:v", "copy"),
+        *_audio_out(timeline),
+        *_file_out(out),
+    ]
+
+
+def _count(inputs: Sequence[str]) -> int:
+    return sum(1 for arg in inputs if arg == "-i")
+
+
+def _graph_args(chains: list[str]) -> list[str]:
+    return ["-filter_complex_threads", "1", "-filter_complex", ";".join(chains)]
+
+
+def _video_out(timeline: Timeline, part: Slice, threads: int) -> list[str]:
+    rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
+    gop = round(2 * timeline.rate)
+    return ["-frames:v", str(part.frames), "-r", rate, *video_args(timeline.quality, gop, threads)]
+
+
+def _audio_out(timeline: Timeline) -> list[str]:
+    return ["-ar", str(SAMPLE_RATE), *audio_args(timeline.quality)]
+
+
+def _file_out(out: Path) -> list[str]:
+    return ["-map_metadata", "-1", "-movflags", "+faststart", "-f", "mp4", str(out)]
+
+
+def _picture(lowered: Lowered, part: Slice, threads: int) -> tuple[list[str], list[str]]:
+    """Inputs and chains that end in `[picture]`."""
+    timeline = lowered.timeline
+    sprites = [s for s in lowered.sprites if s.layer.start < part.end and s.layer.end > part.start]
+    if part.ground is not None and isinstance(media := part.ground.content, Media):
+        inputs, ground = _media_input(media, part, timeline, threads), _media_chain(media, part, timeline)
+    else:
+        inputs, ground = _black_input(timeline), f"[0:v]{_clock(part, timeline)}"
+    chains = [f"{ground}[ground]"]
+    last = "ground"
+    if sprites and lowered.atlas is not None:
+        inputs += source(lowered.atlas)
+        chains += _atlas_chains(sprites, timeline.rate)
+        for number, sprite in enumerate(sprites):
+            chains.append(_overlay(last, number, sprite, timeline.rate))
+            last = f"over{number}"
+    chains.append(f"[{last}]{','.join(_closing(part, timeline))}[picture]")
+    return inputs, chains
+
+
+def _media_input(media: Media, part: Slice, timeline: Timeline, threads: int) -> list[str]:
+    assert part.ground is not None
+    skipped = (part.start - part.ground.start) / timeline.rate * media.speed
+    start_s = media.start_s + skipped
+    # A little more than is shown: the blend looks one frame ahead, and the tail of a clip may be a frame short.
+    length_s = part.frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
+    cut = ["-ss", _decimal(start_s), "-t", _decimal(length_s)] if start_s else ["-t", _decimal(length_s)]
+    return source(media.path, "-threads", str(threads), "-an", "-sn", "-dn", *cut)
+
+
+def _black_input(timeline: Timeline) -> list[str]:
+    size = f"{timeline.width}x{timeline.height}"
+    return ["-f", "lavfi", "-i", f"color=c=black:s={size}:r={timeline.rate},format=yuv420p"]
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):.6f}"
+
+
+def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
+    """From a decoded clip to canvas-sized frames at the film's rate, cheapest order first.
+
+    Frames are dropped before they are scaled and graded, and blended after.
+    """
+    ratio = media.rate * media.speed / timeline.rate
+    rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
+    blended = needs_blend(ratio)
+    steps = [f"setpts=PTS*{media.speed.denominator}/{media.speed.numerator}"]
+    if not blended:
+        steps.append(f"fps={rate}:start_time=0")
+    steps += _fit(media, timeline)
+    steps += _graded(media.grade)
+    steps += _blurred(media.grade.blur_px, timeline)
+    if blended:
+        steps.append(f"framerate=fps={rate}:interp_start=0:interp_end=255:scene=100")
+        steps.append(f"fps={rate}:start_time=0")
+    # Rounding may leave the tail of a clip a frame short. More than that is a file that ends early, and must show.
+    steps.append(f"tpad=stop={math.ceil(2 / ratio) + 1}:stop_mode=clone")
+    return f"[0:v:0]{','.join(steps)},{_clock(part, timeline)}"
+
+
+def needs_blend(ratio: Fraction) -> bool:
+    """Whether a source with `ratio` true frames for each film frame would stutter if frames were doubled or dropped."""
+    if ratio >= _DENSE:
+        return False
+    nearest = max(1, round(ratio))
+    return abs(ratio - nearest) > _CADENCE_TOLERANCE * nearest
+
+
+def _clock(part: Slice, timeline: Timeline) -> str:
+    """Cut a stream to the slice's frames and number them as the film does."""
+    tick = f"{timeline.rate.denominator}/{timeline.rate.numerator}"
+    return f"trim=end_frame={part.frames},settb={tick},setpts=N+{part.start}"
+
+
+_BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+
+
+def _fit(media: Media, timeline: Timeline) -> Iterator[str]:
+    """Crop and scale to the canvas, bring colour to 8 bit limited-range BT.709; nothing where it is that already."""
+    crop = media.crop
+    if (crop.w, crop.h) != (media.width, media.height):
+        yield f"crop={crop.w}:{crop.h}:{crop.x}:{crop.y}"
+    ready = media.matrix == "bt709" and not media.full_range and not media.hdr
+    if media.hdr:
+        yield from _tone_mapped(media, timeline)
+    elif not ready or (crop.w, crop.h) != (timeline.width, timeline.height):
+        levels = "pc" if media.full_range else "tv"
+        yield (
+            f"scale={timeline.width}:{timeline.height}:flags=bicubic"
+            f":in_color_matrix={_swscale_matrix(media.matrix)}:in_range={levels}:out_color_matrix=bt709:out_range=tv"
+        )
+    yield "format=yuv420p"
+    yield _BT709
+    yield "setsar=1"
+
+
+def _swscale_matrix(name: str) -> str:
+    return {"bt470bg": "bt601", "smpte170m": "bt601", "bt2020nc": "bt2020", "bt2020c": "bt2020"}.get(name, name)
+
+
+def _tone_mapped(media: Media, timeline: Timeline) -> Iterator[str]:
+    """High dynamic range to BT.709: to linear light at the canvas's size, Hable's curve, back to video levels.
+
+    203 cd/m2 is reference white of HLG and PQ programmes (ITU-R BT.2408).
+    """
+    transfer = {"hlg": "arib-std-b67", "pq": "smpte2084"}[media.hdr]
+    levels = "full" if media.full_range else "limited"
+    yield (
+        f"zscale=w={timeline.width}:h={timeline.height}:filter=bicubic:tin={transfer}:min=2020_ncl:pin=2020:rin={levels}"
+        ":t=linear:npl=203"
+    )
+    yield "format=gbrpf32le"
+    yield "zscale=p=709"
+    yield "tonemap=tonemap=hable:desat=0"
+    yield "zscale=t=709:m=709:r=limited"
+
+
+def _graded(grade: Grade) -> Iterator[str]:
+    """One look-up table for each plane.
+
+    On values v of R'G'B' from 0 to 1 the factors mean: exposure e on linear light, v * e^(1/2.4) (display gamma of ITU-R
+    BT.1886); brightness b, v * b; contrast c, (v - 1/2) * c + 1/2; saturation s, distance from grey times s. As Y'CbCr is
+    linear in R'G'B', gains of all three carry over: luma spans 16 to 235, colour 16 to 240 around 128.
+    """
+    gain = grade.exposure ** (1 / 2.4) * grade.brightness * grade.contrast
+    lift = 16 + 219 * (1 - grade.contrast) / 2
+    colour = gain * grade.saturation
+    if (gain, lift, colour) == (1.0, 16.0, 1.0):
+        return
+    luma = f"clip((val-16)*{gain:.6f}+{lift:.6f}+0.5\\,16\\,235)"
+    chroma = f"clip((val-128)*{colour:.6f}+128.5\\,16\\,240)"
+    yield f"lutyuv=y='{luma}':u='{chroma}':v='{chroma}'"
+
+
+def _blurred(sigma_px: float, timeline: Timeline) -> Iterator[str]:
+    if sigma_px <= 0:
+        return
+    if sigma_px < _WIDE_BLUR_PX:
+        yield f"gblur=sigma={sigma_px:.3f}"
+        return
+    small_w, small_h = (max(16, round(side / 8) * 2) for side in (timeline.width, timeline.height))
+    yield f"scale={small_w}:{small_h}:flags=area"
+    yield f"gblur=sigma={sigma_px / 4:.3f}"
+    yield f"scale={timeline.width}:{timeline.height}:flags=bicubic"
+    yield _BT709
+
+
+def _atlas_chains(sprites: Sequence[Sprite], rate: Fraction) -> Iterator[str]:
+    """Decode the atlas once and cut every overlay out of that one frame."""
+    outputs = "".join(f"[cell{number}]" for number in range(len(sprites)))
+    split = f",split={len(sprites)}" if len(sprites) > 1 else ""
+    yield (
+        "[1:v:0]scale=flags=accurate_rnd+full_chroma_int+full_chroma_inp:out_color_matrix=bt709:out_range=tv,"
+        f"format=yuva420p,{_BT709}{split}{outputs}"
+    )
+    for number, sprite in enumerate(sprites):
+        cell = sprite.cell
+        yield f"[cell{number}]crop={cell.w}:{cell.h}:{cell.x}:{cell.y}{_faded(sprite.layer, rate)}[sprite{number}]"
+
+
+def _faded(layer: Layer, rate: Fraction) -> str:
+    """Make frames only while a fade lasts: the rise, one that stands, the fall. Frame `rise` is the first full one."""
+    rise, fall = layer.fade_in, layer.fade_out
+    if not rise and not fall:
+        return ""
+    tick = f"{rate.denominator}/{rate.numerator}"
+    steps = [f"loop=loop={rise + fall}:size=1:start=0", f"settb={tick}", "setpts=N"]
+    if rise:
+        steps.append(f"fade=t=in:s=0:n={rise}:alpha=1")
+    if fall:
+        steps.append(f"fade=t=out:s={rise}:n={fall}:alpha=1")
+    falling = layer.end - fall - rise - 1
+    steps.append(f"setpts='if(lte(N\\,{rise})\\,N+{layer.start}\\,N+{falling})'")
+    return "," + ",".join(steps)
+
+
+def _overlay(below: str, number: int, sprite: Sprite, rate: Fraction) -> str:
+    layer = sprite.layer
+    # Half a frame of slack on both sides keeps rounding of times away from the decision.
+    shown = f"between(t\\,{_decimal((layer.start - Fraction(1, 2)) / rate)}\\,{_decimal((layer.end - Fraction(1, 2)) / rate)})"
+    options = f"x={sprite.x}:y={sprite.y}:format=yuv420:eof_action=repeat:enable='{shown}'"
+    return f"[{below}][sprite{number}]overlay={options}[over{number}]"
+
+
+def _closing(part: Slice, timeline: Timeline) -> Iterator[str]:
+    """Fades of the whole picture, then time that starts at zero as a file's must."""
+    if timeline.fade_in > part.start:
+        yield f"fade=t=in:st=0:d={_decimal(timeline.fade_in / timeline.rate)}"
+    if timeline.fade_out and timeline.frames - timeline.fade_out < part.end:
+        # The last frame is black: the fade ends where that frame begins.
+        start = timeline.frames - 1 - timeline.fade_out
+        yield f"fade=t=out:st={_decimal(max(start, 0) / timeline.rate)}:d={_decimal(timeline.fade_out / timeline.rate)}"
+    yield f"setpts=PTS-{part.start}"
+    yield "format=yuv420p"
+    yield _BT709
+
+
+def _sound(timeline: Timeline, first_input: int) -> tuple[list[str], list[str]]:
+    """Inputs and chains that end in `[sound]`: exactly as long as the film, silent where nothing plays."""
+    samples = round(timeline.duration_s * SAMPLE_RATE)
+    if not timeline.sounds:
+        silence = f"anullsrc=channel_layout=stereo:sample_rate={SAMPLE_RATE}"
+        return ["-f", "lavfi", "-i", silence], [f"[{first_input}:a]atrim=end_sample={samples}[sound]"]
+    inputs: list[str] = []
+    chains: list[str] = []
+    for number, sound in enumerate(timeline.sounds):
+        inputs += source(sound.path, *_sound_input(sound))
+        chains.append(f"[{first_input + number}:a:0]{','.join(_heard(sound, timeline))}[sound{number}]")
+    names = "".join(f"[sound{number}]" for number in range(len(timeline.sounds)))
+    mix = f"amix=inputs={len(timeline.sounds)}:normalize=0:duration=longest," if len(timeline.sounds) > 1 else ""
+    limit = "alimiter=limit=0.95:level=0," if mix or any(sound.volume > 1 for sound in timeline.sounds) else ""
+    chains.append(f"{names}{mix}{limit}apad=whole_len={samples},atrim=end_sample={samples}[sound]")
+    return inputs, chains
+
+
+def _sound_input(sound: Sound) -> list[str]:
+    loop = ["-stream_loop", "-1"] if sound.loop else []
+    start = ["-ss", _decimal(sound.source_start_s)] if sound.source_start_s else []
+    return ["-vn", "-sn", "-dn", *loop, *start]
+
+
+def _heard(sound: Sound, timeline: Timeline) -> Iterator[str]:
+    rate = timeline.rate
+    length_s = sound.frames / rate
+    yield f"aresample={SAMPLE_RATE}"
+    yield "aformat=sample_fmts=fltp:channel_layouts=stereo"
+    yield f"atrim=end_sample={round(length_s * SAMPLE_RATE)}"
+    yield "asetpts=N/SR/TB"
+    if sound.volume != 1:
+        yield f"volume={sound.volume:.6f}"
+    if sound.fade_in:
+        yield f"afade=t=in:st=0:d={_decimal(sound.fade_in / rate)}"
+    if sound.fade_out:
+        yield f"afade=t=out:st={_decimal((sound.frames - sound.fade_out) / rate)}:d={_decimal(sound.fade_out / rate)}"
+    if sound.start:
+        yield f"adelay=delays={round(sound.start / rate * 1000)}:all=1"

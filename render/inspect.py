@@ -1,0 +1,172 @@
+"""Looks at a video file in a process of its own: numpy and OpenCV stay out of the worker, and so does what breaks them.
+
+`python -m render.inspect` answers one request with one line of JSON. The functions that start it need nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from render.errors import FFmpegError, MediaError, RenderError
+from render.ffmpeg import FFmpeg, die_with_parent, source
+from render.plain import from_plain, to_plain
+from render.probe import MediaInfo, VideoInfo, probe
+
+if TYPE_CHECKING:
+    from render.vision import Frames
+
+INSPECT_S = 180.0
+# A clip that gives less than this, in source seconds, is no shot.
+MIN_CLIP_S = 1.0
+_THUMBNAIL_SIDE_PX = 160
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a clip is and shows. `defect` says why it must not be used, or is empty. `focus` is shares of the upright picture."""
+
+    info: MediaInfo | None
+    focus: tuple[float, float]
+    defect: str
+
+
+def inspect_clip(path: Path, ffmpeg: FFmpeg) -> Inspection:
+    """Probe a clip and look at it. A clip that cannot be used is an answer, not an error.
+
+    Raises:
+        MediaError: the look itself failed.
+    """
+    return from_plain(Inspection, _apart("clip", ffmpeg.executable, str(path)))
+
+
+def make_thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
+    """Write the best key frame of a film as JPEG.
+
+    Raises:
+        MediaError: no frame can be read.
+    """
+    _apart("thumbnail", ffmpeg.executable, str(film), str(out))
+
+
+def _apart(*request: str) -> Any:
+    """Ask a child process and kill its whole group when it takes too long."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "render.inspect", *request],
+        cwd=_ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=die_with_parent(os.getpid()),
+    )
+    try:
+        out, err = child.communicate(timeout=INSPECT_S)
+    except subprocess.TimeoutExpired as exc:
+        raise MediaError(f"{Path(request[2]).name} took longer than {INSPECT_S:g} s to look at") from exc
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    if child.returncode != 0:
+        lines = err.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise MediaError(f"{Path(request[2]).name} cannot be looked at: {lines[-1]}")
+    return json.loads(out)
+
+
+def _inspect(path: Path, ffmpeg: FFmpeg) -> Inspection:
+    centre = (0.5, 0.5)
+    try:
+        info = probe(path, ffmpeg)
+        if info.video is None:
+            return Inspection(info, centre, "it holds no picture")
+        if info.video.duration_s < MIN_CLIP_S:
+            return Inspection(info, centre, f"it is too short: {float(info.video.duration_s):.2f} s")
+        return _look(info, info.video, ffmpeg)
+    except RenderError as exc:
+        return Inspection(None, centre, f"it is broken: {exc}")
+
+
+def _look(info: MediaInfo, video: VideoInfo, ffmpeg: FFmpeg) -> Inspection:
+    from render import vision
+
+    look = vision.look(_samples(info.path, video, ffmpeg))
+    defect = "it shows nothing but black or one colour" if look.black else "its picture does not move" if look.frozen else ""
+    return Inspection(info, (look.focus_x, look.focus_y), defect)
+
+
+def _samples(path: Path, video: VideoInfo, ffmpeg: FFmpeg) -> Frames:
+    """Take close pairs of small frames, evenly spread. Seeking costs less than decoding everything in between."""
+    import numpy as np
+
+    from render.vision import PAIR_GAP_S, SAMPLES, SIDE_PX
+
+    size = _small(float(video.width * video.sar), video.height, SIDE_PX)
+    step_s = float(video.duration_s) / SAMPLES
+    gap_s = min(PAIR_GAP_S, step_s / 2)
+    found = []
+    for number in range(SAMPLES):
+        at_s = step_s * (number + 0.5) - gap_s / 2
+        cut = ["-ss", f"{at_s:.3f}", "-threads", "1"]
+        args = ["-vf", f"fps=1/{gap_s:.6f}:start_time=0,scale={size[0]}:{size[1]}:flags=area", "-frames:v", "2"]
+        found.append(_pixels([*source(path, *cut), "-map", "0:v:0", *args], size, ffmpeg))
+    frames = np.concatenate(found)
+    if len(frames) < 2:
+        raise MediaError("hardly any frame of it can be decoded")
+    return frames
+
+
+def _small(width: float, height: int, side_px: int) -> tuple[int, int]:
+    factor = side_px / max(width, height)
+    return max(16, round(width * factor)), max(16, round(height * factor))
+
+
+def _pixels(args: list[str], size: tuple[int, int], ffmpeg: FFmpeg) -> Frames:
+    import numpy as np
+
+    raw = ffmpeg.capture(["-v", "error", *args, "-pix_fmt", "bgr24", "-f", "rawvideo", "-"], wall_s=60).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 3)
+
+
+def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
+    """Choose among the key frames, which decode alone, and write the chosen one at full size."""
+    from render.vision import best_frame
+
+    video = probe(film, ffmpeg).video
+    if video is None:
+        raise MediaError("the film holds no picture")
+    size = _small(video.width, video.height, _THUMBNAIL_SIDE_PX)
+    keys = source(film, "-skip_frame", "nokey", "-threads", "1")
+    frames = _pixels([*keys, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg)
+    part = out.with_name(out.name + ".part")
+    chosen = ["-vf", f"select=eq(n\\,{best_frame(frames)})", "-frames:v", "1", "-q:v", "3", "-update", "1", "-f", "image2"]
+    ffmpeg.capture(["-v", "error", "-y", *keys, "-map", "0:v:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60)
+    part.rename(out)
+
+
+def main(argv: list[str]) -> int:
+    """Answer one request: `clip FFMPEG PATH` or `thumbnail FFMPEG FILM OUT`."""
+    what, executable, *paths = argv
+    ffmpeg = FFmpeg(executable)
+    try:
+        answer = None
+        if what == "clip":
+            answer = to_plain(_inspect(Path(paths[0]), ffmpeg))
+        else:
+            _thumbnail(Path(paths[0]), Path(paths[1]), ffmpeg)
+    except (RenderError, FFmpegError, ValueError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    print(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
