@@ -1,0 +1,225 @@
+"""Draws words and pictures with Pillow. The only place that paints glyphs; knows nothing of time, canvas or FFmpeg."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from render.errors import TextError
+from render.timeline import Box, Rgba, Shadow, Text, TextBox
+from render.typeset import Layout, missing, typeset
+from render.wrap import clean
+
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_MOST_PIXELS = 24_000_000
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A text as a picture.
+
+    `image` is RGBA with straight alpha and holds all that is painted, at least 1 x 1 px. `box` is the part of it that
+    counts for alignment and margins: lines, overhanging ink, stroke and padding, but no shadow. `missing` are the
+    characters that the font has no glyph for.
+    """
+
+    image: Image.Image
+    box: Box
+    size_px: float
+    lines: int
+    missing: tuple[str, ...]
+
+
+def draw(text: Text) -> Drawn:
+    """Draw a text.
+
+    The picture's `box` never exceeds `max_width_px` x `max_height_px`: where a text is too long even at its smallest
+    size, its end gives way to an ellipsis, and what is then still too large (one glyph) is cut off at the edge. A
+    text of nothing but blanks gives a transparent pixel and an empty box.
+
+    Raises:
+        TextError: the font cannot be used, or the picture would be larger than 24 megapixels.
+    """
+    frame = 2 * _frame(text)
+    room = max(text.max_width_px - frame, 1), max(text.max_height_px - frame, 1)
+    try:
+        layout = typeset(text, room)
+        if layout is None:
+            return Drawn(Image.new("RGBA", (1, 1), (*text.color[:3], 0)), Box(0, 0, 0, 0), text.size_px, 0, ())
+        image, box = _paint(text, layout)
+        absent = missing(clean(text.text), text.font)
+    except (OSError, ValueError, ArithmeticError, MemoryError, *_BOMBS) as exc:
+        raise TextError(f"the text cannot be drawn with {text.font.name}: {exc}") from exc
+    return Drawn(image, box, layout.type.size_px, len(layout.lines), absent)
+
+
+def picture(path: Path, longest_px: int | None = None) -> Image.Image:
+    """Open a PNG, JPEG or WebP picture as upright RGBA with straight alpha, its longer side `longest_px` px long.
+
+    Of an animation it is the first frame.
+
+    Raises:
+        TextError: it is missing, broken, of another type, or larger than 24 megapixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_FORMATS) as source:
+                _check_size(*source.size)
+                image = _rgba(ImageOps.exif_transpose(source))
+    except TextError:
+        raise
+    except _BOMBS as exc:
+        raise TextError(f"the picture {path.name} is too large") from exc
+    except Exception as exc:  # A broken file makes decoders raise nearly anything.
+        raise TextError(f"the picture {path.name} cannot be read as PNG, JPEG or WebP") from exc
+    return bleed(_scaled(image, longest_px))
+
+
+def bleed(image: Image.Image) -> Image.Image:
+    """Give every pixel of an RGBA picture whose alpha is 0 the colour of what is painted near it.
+
+    FFmpeg halves the resolution of colour but not of alpha, so the colour behind alpha 0 shows at edges.
+    """
+    alpha = image.getchannel("A")
+    spread = image.copy()
+    spread.putalpha(_solid(alpha))
+    radius = 1
+    while (reached := spread.getchannel("A")).getextrema() == (0, 255):
+        near = spread.convert("RGBa").filter(ImageFilter.BoxBlur(radius)).convert("RGBA")
+        near.putalpha(_solid(near.getchannel("A")))
+        spread = Image.composite(spread, near, reached)
+        radius *= 2
+    spread.putalpha(alpha)
+    return spread
+
+
+def _solid(alpha: Image.Image) -> Image.Image:
+    return alpha.point([0] + [255] * 255)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > _MOST_PIXELS:
+        limit = _MOST_PIXELS // 1_000_000
+        raise TextError(f"a picture of {width} x {height} px is too large, {limit} megapixels are allowed")
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bit grey, which Pillow would clip instead of scale.
+        image = image.point(lambda value: value * (1 / 257)).convert("L")
+    return image.convert("RGBA")
+
+
+def _scaled(image: Image.Image, longest_px: int | None) -> Image.Image:
+    """Scale by the longer side. Pillow itself resizes RGBA on premultiplied alpha."""
+    if longest_px is None or longest_px == max(image.size):
+        return image
+    scale = longest_px / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    _check_size(width, height)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _frame(text: Text) -> int:
+    """Px on each side of the lines that padding and stroke take."""
+    return ceil(text.box.padding_px if text.box else 0) + ceil(text.stroke.width_px if text.stroke else 0)
+
+
+def _paint(text: Text, layout: Layout) -> tuple[Image.Image, Box]:
+    """Bottom up: box, shadow, glyphs with their stroke. Everything but the shadow is cut off at the room's edge."""
+    frame = _frame(text)
+    width = max(min(layout.width + 2 * frame, text.max_width_px), 1)
+    height = max(min(layout.height + 2 * frame, text.max_height_px), 1)
+    size = width, height
+    _check_size(*size)
+    fill = _mask(layout, size, frame)
+    outline = _mask(layout, size, frame, text.stroke.width_px) if text.stroke else fill
+    glyphs = _colored(text, fill, outline)
+    if not text.shadow and not text.box:
+        return glyphs, Box(0, 0, *size)
+    left, top, right, bottom = _reach(text.shadow, size)
+    _check_size(right - left, bottom - top)
+    image = Image.new("RGBA", (right - left, bottom - top))
+    if text.box:
+        image.paste(_tinted(_plate(size, text.box), text.box.color), (-left, -top))
+    if text.shadow:
+        image.alpha_composite(_cast(text.shadow, outline, image.size, (-left, -top)))
+    image.alpha_composite(glyphs, (-left, -top))
+    seen = image.getchannel("A").getbbox() or (-left, -top, -left, -top)
+    edges = min(seen[0], -left), min(seen[1], -top), max(seen[2], width - left), max(seen[3], height - top)
+    return bleed(image.crop(edges)), Box(-left - edges[0], -top - edges[1], *size)
+
+
+def _mask(layout: Layout, size: tuple[int, int], frame: int, stroke_px: float = 0) -> Image.Image:
+    """Coverage of all glyphs, drawn as one so that overlaps do not count twice."""
+    mask = Image.new("L", size)
+    pen = ImageDraw.Draw(mask)
+    for line, (x, y) in zip(layout.lines, layout.origins, strict=True):
+        at = x - layout.left + frame, y - layout.top + frame
+        font, direction = layout.type.font, line.direction
+        pen.text(at, line.words, fill=255, font=font, anchor="ls", direction=direction, stroke_width=stroke_px)
+    return mask
+
+
+def _colored(text: Text, fill: Image.Image, outline: Image.Image) -> Image.Image:
+    """Fill and stroke side by side: under a half-transparent fill there is no stroke.
+
+    At an edge between them both cover a part of the px, m and 1 - m. Their mean is weighted with what each of them
+    adds to alpha, which depends on m alone, so it is a table.
+    """
+    if not text.stroke:
+        return _tinted(fill, text.color)
+    inner, outer = text.color[3], text.stroke.color[3]
+    weights = [round(255 * m * inner / max(m * inner + (255 - m) * outer, 1)) for m in range(256)]
+    ink, edge = (Image.new("RGB", fill.size, color[:3]) for color in (text.color, text.stroke.color))
+    image = Image.composite(ink, edge, fill.point(weights)).convert("RGBA")
+    image.putalpha(Image.composite(Image.new("L", fill.size, inner), _dimmed(outline, outer), fill))
+    return image
+
+
+def _tinted(mask: Image.Image, color: Rgba) -> Image.Image:
+    image = Image.new("RGBA", mask.size, color)
+    image.putalpha(_dimmed(mask, color[3]))
+    return image
+
+
+def _dimmed(mask: Image.Image, alpha: int) -> Image.Image:
+    return mask.point([round(value * alpha / 255) for value in range(256)])
+
+
+def _reach(shadow: Shadow | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The rectangle around a text's box and its shadow, relative to the box. A Gaussian ends after 3 deviations."""
+    if not shadow:
+        return 0, 0, *size
+    x, y, soft = round(shadow.dx_px), round(shadow.dy_px), ceil(3 * shadow.blur_px)
+    return min(0, x - soft), min(0, y - soft), max(size[0], size[0] + x + soft), max(size[1], size[1] + y + soft)
+
+
+def _cast(shadow: Shadow, outline: Image.Image, size: tuple[int, int], at: tuple[int, int]) -> Image.Image:
+    """The shadow of glyphs whose box lies at `at` in a picture of that size."""
+    mask = Image.new("L", size)
+    mask.paste(outline, (at[0] + round(shadow.dx_px), at[1] + round(shadow.dy_px)))
+    return _tinted(mask.filter(ImageFilter.GaussianBlur(shadow.blur_px)), shadow.color)
+
+
+def _plate(size: tuple[int, int], box: TextBox) -> Image.Image:
+    """Coverage of a rounded rectangle: one corner drawn eight times as large, and its mirror pictures."""
+    plate = Image.new("L", size, 255)
+    radius = min(box.radius_px, size[0] / 2, size[1] / 2)
+    side = ceil(radius)
+    if radius >= 0.5:
+        corner = Image.new("L", (side * 8, side * 8))
+        ImageDraw.Draw(corner).ellipse((0, 0, radius * 16 - 1, radius * 16 - 1), fill=255)
+        corner = corner.reduce(8)
+        flipped = ImageOps.flip(corner)
+        right, bottom = size[0] - side, size[1] - side
+        plate.paste(corner, (0, 0))
+        plate.paste(flipped, (0, bottom))
+        plate.paste(ImageOps.mirror(corner), (right, 0))
+        plate.paste(ImageOps.mirror(flipped), (right, bottom))
+    return plate
