@@ -15,12 +15,18 @@ class Profile:
     audio_kbps: int
 
 
+# All of them: groups of a fixed length, since a film of slow clips has no cuts worth an extra key frame; no lookahead
+# thread of its own; adaptive quantisation by variance (aq-mode 2), which on dark and soft pictures saves a third of the
+# bytes at a higher VMAF. Measured against veryfast, crf 23: `vix bench`.
+_COMMON = "scenecut=0:open-gop=0:sync-lookahead=0:aq-mode=2:mbtree=1"
+_SOCIAL = "b-adapt=0:bframes=3:weightp=0:rc-lookahead=10:partitions=i8x8:subme=0"
+_HIGH = "b-adapt=1:bframes=3:weightp=1:rc-lookahead=20:partitions=i8x8,i4x4,p8x8:subme=6:me=hex:ref=2:trellis=1"
+_DRAFT = "b-adapt=0:bframes=3:weightp=0:rc-lookahead=6:cabac=1:deblock=0,0"
+
 PROFILES = {
-    "draft": Profile("ultrafast", 26, "bframes=0", 96),
-    "social": Profile(
-        "superfast", 23, "mbtree=1:rc-lookahead=10:b-adapt=0:bframes=3:weightp=0:sync-lookahead=0", 128
-    ),
-    "high": Profile("fast", 19, "rc-lookahead=20", 192),
+    "draft": Profile("ultrafast", 24, _DRAFT, 96),
+    "social": Profile("superfast", 23, _SOCIAL, 128),
+    "high": Profile("superfast", 20.5, _HIGH, 192),
 }
 
 
@@ -29,8 +35,8 @@ def video_args(quality: str, gop: int, threads: int) -> list[str]:
     profile = PROFILES[quality]
     return [
         *("-c:v", "libx264", "-preset", profile.preset, "-crf", f"{profile.crf:g}", "-profile:v", "high"),
-        *("-pix_fmt", "yuv420p", "-g", str(gop), "-threads:v", str(threads)),
-        *("-x264-params", f"{profile.x264}:open-gop=0"),
+        *("-pix_fmt", "yuv420p", "-g", str(gop), "-keyint_min", str(gop), "-threads:v", str(threads)),
+        *("-x264-params", f"{_COMMON}:{profile.x264}"),
         *("-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
     ]
 

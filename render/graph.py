@@ -182,7 +182,8 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
     ratio = media.rate * media.speed / timeline.rate
     rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
     blended = needs_blend(ratio)
-    steps = [f"setpts=PTS*{media.speed.denominator}/{media.speed.numerator}"]
+    # From the first frame's own time: after a seek it comes a little late, and would stand twice as long.
+    steps = [f"setpts=(PTS-STARTPTS)*{media.speed.denominator}/{media.speed.numerator}"]
     if not blended:
         steps.append(f"fps={rate}:start_time=0")
     steps += _fit(media, timeline)
@@ -218,38 +219,45 @@ def _fit(media: Media, timeline: Timeline) -> Iterator[str]:
     crop = media.crop
     if (crop.w, crop.h) != (media.width, media.height):
         yield f"crop={crop.w}:{crop.h}:{crop.x}:{crop.y}"
+    target = f"w={timeline.width}:h={timeline.height}:filter=bicubic"
     ready = media.matrix == "bt709" and not media.full_range and not media.hdr
     if media.hdr:
-        yield from _tone_mapped(media, timeline)
+        yield from _tone_mapped(media, target)
     elif not ready or (crop.w, crop.h) != (timeline.width, timeline.height):
-        levels = "pc" if media.full_range else "tv"
-        yield (
-            f"scale={timeline.width}:{timeline.height}:flags=bicubic"
-            f":in_color_matrix={_swscale_matrix(media.matrix)}:in_range={levels}:out_color_matrix=bt709:out_range=tv"
-        )
+        # zimg rounds where swscale truncates: as fast, and up to three levels nearer.
+        yield f"zscale={target}:{_meant(media)}:m=709:r=limited"
     yield "format=yuv420p"
     yield _BT709
     yield "setsar=1"
 
 
-def _swscale_matrix(name: str) -> str:
-    return {"bt470bg": "bt601", "smpte170m": "bt601", "bt2020nc": "bt2020", "bt2020c": "bt2020"}.get(name, name)
+_ZIMG_MATRICES = {
+    "gbr": "gbr",
+    "bt470bg": "470bg",
+    "smpte170m": "170m",
+    "smpte240m": "240m",
+    "fcc": "fcc",
+    "bt2020nc": "2020_ncl",
+    "bt2020c": "2020_cl",
+}
 
 
-def _tone_mapped(media: Media, timeline: Timeline) -> Iterator[str]:
-    """High dynamic range to BT.709: to linear light at the canvas's size, Hable's curve, back to video levels.
+def _meant(media: Media) -> str:
+    """How a source's numbers are meant, in zscale's words."""
+    return f"min={_ZIMG_MATRICES.get(media.matrix, '709')}:rin={'full' if media.full_range else 'limited'}"
 
-    203 cd/m2 is reference white of HLG and PQ programmes (ITU-R BT.2408).
+
+def _tone_mapped(media: Media, target: str) -> Iterator[str]:
+    """High dynamic range to BT.709: to linear light at the canvas's size, highlights compressed, back to video levels.
+
+    1.0 is reference white of HLG and PQ programmes, 203 cd/m2 (ITU-R BT.2408). A Moebius curve leaves what is below half
+    of it alone and puts reference white at 89 % of the signal; Hable's, the usual choice, darkens everything.
     """
     transfer = {"hlg": "arib-std-b67", "pq": "smpte2084"}[media.hdr]
-    levels = "full" if media.full_range else "limited"
-    yield (
-        f"zscale=w={timeline.width}:h={timeline.height}:filter=bicubic:tin={transfer}:min=2020_ncl:pin=2020:rin={levels}"
-        ":t=linear:npl=203"
-    )
+    yield f"zscale={target}:{_meant(media)}:tin={transfer}:pin=2020:t=linear:npl=203"
     yield "format=gbrpf32le"
     yield "zscale=p=709"
-    yield "tonemap=tonemap=hable:desat=0"
+    yield "tonemap=tonemap=mobius:param=0.5:desat=0"
     yield "zscale=t=709:m=709:r=limited"
 
 
@@ -274,11 +282,11 @@ def _blurred(sigma_px: float, timeline: Timeline) -> Iterator[str]:
     if sigma_px <= 0:
         return
     if sigma_px < _WIDE_BLUR_PX:
-        yield f"gblur=sigma={sigma_px:.3f}"
+        yield f"gblur=sigma={sigma_px:.3f}:steps=3"
         return
     small_w, small_h = (max(16, round(side / 8) * 2) for side in (timeline.width, timeline.height))
     yield f"scale={small_w}:{small_h}:flags=area"
-    yield f"gblur=sigma={sigma_px / 4:.3f}"
+    yield f"gblur=sigma={sigma_px / 4:.3f}:steps=3"
     yield f"scale={timeline.width}:{timeline.height}:flags=bicubic"
     yield _BT709
 
@@ -361,6 +369,9 @@ def _heard(sound: Sound, timeline: Timeline) -> Iterator[str]:
     rate = timeline.rate
     length_s = sound.frames / rate
     yield f"aresample={SAMPLE_RATE}"
+    if sound.mono:
+        # FFmpeg's own way from one channel to two takes 3 dB away.
+        yield "pan=stereo|c0=c0|c1=c0"
     yield "aformat=sample_fmts=fltp:channel_layouts=stereo"
     yield f"atrim=end_sample={round(length_s * SAMPLE_RATE)}"
     yield "asetpts=N/SR/TB"

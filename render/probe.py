@@ -20,7 +20,7 @@ PROBE_S = 120.0
 # An untagged file means BT.601 below 720 lines and BT.709 from there, as players take it.
 _HD_LINES = 720
 _HDR = {"arib-std-b67": "hlg", "smpte2084": "pq"}
-_FULL_RANGE_FORMATS = ("yuvj", "rgb", "bgr", "gbr", "gray", "pal8", "argb", "abgr")
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,12 @@ def _video(path: Path, ffmpeg: FFmpeg, stream: _Stream) -> VideoInfo:
     frame = _first_frame(path, ffmpeg)
     width, height = (int(part) for part in frame["s"].split("x"))
     sar = Fraction(*(int(part) for part in frame["sar"].split("/"))) if not frame["sar"].startswith("0/") else Fraction(1)
-    matrix = frame.get("color_space", "unknown")
-    if matrix in ("unknown", "gbr"):
-        matrix = "bt709" if min(width, height) >= _HD_LINES else "smpte170m"
     pixel_format = frame["fmt"]
-    full = frame.get("color_range") == "pc" or pixel_format.startswith(_FULL_RANGE_FORMATS)
+    is_rgb = pixel_format.startswith(_RGB_FORMATS)
+    matrix = "gbr" if is_rgb else frame.get("color_space", "unknown")
+    if matrix == "unknown":
+        matrix = "bt709" if min(width, height) >= _HD_LINES else "smpte170m"
+    full = is_rgb or frame.get("color_range") == "pc" or pixel_format.startswith("yuvj")
     return VideoInfo(
         width=width,
         height=height,

@@ -55,7 +55,7 @@ def compile_template(
     spec: TemplateSpec,
     seed: int,
     clips: Iterable[Clip],
-    music: Path | None,
+    music: MediaInfo | None,
     logo: Path | None,
     font: FontFinder,
 ) -> Timeline:
@@ -236,6 +236,9 @@ def _box(words: Words, canvas: Canvas) -> TextBox | None:
     return TextBox(_faded(spec.color, spec.opacity), spec.padding * canvas.scale, spec.radius * canvas.scale)
 
 
-def _music(spec: TemplateSpec, path: Path, rate: Fraction, frames: int) -> Sound:
+def _music(spec: TemplateSpec, track: MediaInfo, rate: Fraction, frames: int) -> Sound:
     fade_in, fade_out = _fades(spec.audio.fade_in, spec.audio.fade_out, rate, frames)
-    return Sound(path, 0, frames, loop=True, volume=spec.audio.volume, fade_in=fade_in, fade_out=fade_out)
+    mono = track.audio is not None and track.audio.channels == 1
+    return Sound(
+        track.path, 0, frames, loop=True, volume=spec.audio.volume, fade_in=fade_in, fade_out=fade_out, mono=mono
+    )

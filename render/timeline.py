@@ -167,7 +167,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Something to hear from frame `start` for `frames` frames. Fades are frames, from and to silence."""
+    """Something to hear from frame `start` for `frames` frames. Fades are frames, from and to silence.
+
+    `volume` is a factor on the amplitude; `mono` says that the source has a single channel, which goes to both sides.
+    """
 
     path: Path
     start: int
@@ -177,6 +180,7 @@ class Sound:
     volume: float = 1.0
     fade_in: int = 0
     fade_out: int = 0
+    mono: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -32,7 +33,8 @@ def clip(
     filters: tuple[str, ...] = (),
 ) -> Path:
     """Write a clip from a lavfi source and filters, with a sound track of `sound_s` seconds where that is not 0."""
-    graph = f"{source}=size={size}:rate={rate}:duration={seconds}" + "".join(f",{step}" for step in filters)
+    first = ":" if "=" in source else "="
+    graph = f"{source}{first}size={size}:rate={rate}:duration={seconds}" + "".join(f",{step}" for step in filters)
     sound = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_s}"] if sound_s else []
     audio = ["-map", "1:a", "-c:a", "aac"] if sound_s else []
     encode = ["-c:v", "libx264", "-preset", "ultrafast", *video]
@@ -72,10 +74,25 @@ def samples(path: Path) -> NDArray[np.float32]:
     return np.frombuffer(raw, np.float32).reshape(-1, 2)
 
 
-def packets(path: Path) -> list[tuple[int, float, float, bool]]:
-    """List the picture's packets: stream, decode time, presentation time in seconds, whether it is a key frame."""
+@dataclass(frozen=True)
+class Packet:
+    """One packet of the picture, in decode order."""
+
+    pts_s: float
+    key: bool
+
+
+def packets(path: Path) -> list[Packet]:
+    """List the picture's packets."""
     text = run("-i", str(path), "-map", "0:v", "-c", "copy", "-f", "framecrc", "-").decode()
     tick = next(line.split()[-1] for line in text.splitlines() if line.startswith("#tb 0"))
     unit = eval_rate(tick)
     rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
-    return [(int(r[0]), int(r[1]) * unit, int(r[2]) * unit, "F=0x0" not in ",".join(r)) for r in rows]
+    # framecrc writes a packet's flags only where they are not those of a key frame.
+    return [Packet(int(row[2]) * unit, not any("F=" in part for part in row)) for row in rows]
+
+
+def header(path: Path) -> str:
+    """What FFmpeg prints about a file."""
+    done = subprocess.run([FFMPEG, "-hide_banner", "-i", str(path)], capture_output=True, check=False)
+    return done.stderr.decode()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.errors import NoClips
-from render.probe import MediaInfo, VideoInfo
+from render.probe import AudioInfo, MediaInfo, VideoInfo
 from render.spec import parse_template
 from render.template import Clip, compile_template
 from render.timeline import Layer, Margin, Media, Picture, Place, Text, Timeline, from_json, to_json
@@ -41,7 +41,8 @@ def font(family: str, weight: int, italic: bool) -> Path:
 def compiled(data: dict[str, Any], *clips: Clip, seed: int = 1, **local: Path) -> Timeline:
     spec = parse_template(data)
     found = clips or (clip("long", 600),)
-    return compile_template(spec, seed, found, local.get("music"), local.get("logo"), font)
+    track = MediaInfo(local["music"], None, AudioInfo(Fraction(60), 44100, 1, "mp3")) if "music" in local else None
+    return compile_template(spec, seed, found, track, local.get("logo"), font)
 
 
 def shots(timeline: Timeline) -> list[tuple[str, int, int]]:
@@ -169,6 +170,7 @@ def test_music_is_as_long_as_the_film() -> None:
     data = {"video": {"duration": 10}, "audio": {"fade_in": 2, "fade_out": 3, "volume": 0.5}}
     (sound,) = compiled(data, music=Path("/m.mp3")).sounds
     assert (sound.frames, sound.fade_in, sound.fade_out, sound.volume, sound.loop) == (300, 60, 90, 0.5, True)
+    assert sound.mono
     assert compiled({}).sounds == ()
 
 
