@@ -1,0 +1,118 @@
+"""What a job is: values, states and the allowed ways between them. Pure; knows neither database nor queue."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+ID_PREFIX = "job_"
+_ID_LENGTH = 20
+_ID_LETTERS = string.ascii_lowercase + string.digits
+FULL_HD_PX = 1080 * 1920
+
+
+class Status(StrEnum):
+    """Where a job is in its life."""
+
+    IN_QUEUE = "in_queue"  # accepted and on disk, waits for the worker
+    RENDERING = "rendering"  # a worker has claimed it and makes the film
+    DELIVERING = "delivering"  # the film is finished and on its way to where it was asked to go
+    DONE = "done"  # all that was asked for has happened
+    FAILED = "failed"  # ended without a film; its error says why
+    CANCELLED = "cancelled"  # its owner asked to stop
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it stays so, unless somebody asks for another try."""
+        return self in FINAL
+
+
+FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+
+NEXT: dict[Status, frozenset[Status]] = {
+    Status.IN_QUEUE: frozenset({Status.RENDERING, Status.CANCELLED}),
+    Status.RENDERING: frozenset(
+        {Status.IN_QUEUE, Status.DELIVERING, Status.DONE, Status.FAILED, Status.CANCELLED},
+    ),
+    Status.DELIVERING: frozenset({Status.DONE, Status.FAILED, Status.CANCELLED}),
+    Status.DONE: frozenset(),
+    Status.FAILED: frozenset({Status.IN_QUEUE}),
+    Status.CANCELLED: frozenset(),
+}
+
+
+def sources(target: Status) -> tuple[Status, ...]:
+    """The states that `target` can be reached from."""
+    return tuple(status for status, following in NEXT.items() if target in following)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed. `code` is stable, `message` is for a person; `permanent`: trying again is no use."""
+
+    code: str
+    message: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as it is handed in. `film_s` and `pixels` (of one frame) are what is asked for, to estimate its time."""
+
+    kind: str
+    spec: dict[str, Any]
+    seed: int
+    key_id: str
+    film_s: float
+    pixels: int = FULL_HD_PX
+    client_data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is stored. `progress` is 0 to 100; times are aware and in UTC; `work` is film seconds x pixels."""
+
+    id: str
+    kind: str
+    spec: dict[str, Any]
+    seed: int
+    key_id: str
+    status: Status
+    stage: str
+    progress: int
+    attempt: int
+    owner: str | None
+    error: Failure | None
+    result: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    client_data: Any
+    film_s: float
+    work: float
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def claim(self) -> Claim:
+        """The claim under which it was read; only a job that has an owner has one."""
+        if self.owner is None:
+            raise ValueError(f"{self.id} is claimed by nobody")
+        return Claim(self.id, self.attempt, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One worker's right to one attempt: the fence of every later write."""
+
+    job_id: str
+    attempt: int
+    owner: str
+
+
+def new_id() -> str:
+    """Make an id that nobody can guess: `job_` and 20 letters and digits (103 bits)."""
+    return ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))

@@ -1,0 +1,43 @@
+"""The absolute URLs that answers carry. Knows the paths of jobs; reads nothing but the request's own address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+# A name or an address, with or without a port; nothing that could end a URL's host part.
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """URLs below one base such as `https://films.example.org`."""
+
+    base: str
+
+    def status(self, job_id: str) -> str:
+        return f"{self.base}/v1/status/{job_id}"
+
+    def film(self, job_id: str) -> str:
+        return f"{self.base}/v1/download/{job_id}.mp4"
+
+    def thumbnail(self, job_id: str) -> str:
+        return f"{self.base}/v1/download/{job_id}.jpg"
+
+
+def links_for(scope: Scope, public_url: str | None) -> Links:
+    """Build links on `public_url`, else on the address that the request was sent to."""
+    return Links(public_url.rstrip("/") if public_url else f"{scope.get('scheme', 'http')}://{_authority(scope)}")
+
+
+def _authority(scope: Scope) -> str:
+    """Take the Host header if it looks like one, else the address that the server listens on."""
+    host = Headers(scope=scope).get("host", "")
+    if _HOST.fullmatch(host):
+        return host
+    address, port = scope.get("server") or ("127.0.0.1", None)
+    name = f"[{address}]" if ":" in address else address
+    return f"{name}:{port}" if port else name

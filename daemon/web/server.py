@@ -1,0 +1,99 @@
+"""Runs the application under uvicorn, in this process. Knows sockets and signals, and nothing of what is served."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from daemon.web.app import stop_waiting
+
+STOP_S = 5
+# Connections, idle ones included; well below the usual limit of 1024 open files of a process.
+MAX_CONNECTIONS = 500
+KEEP_ALIVE_S = 15
+
+
+class WebServer(uvicorn.Server):
+    """A server with its socket already bound, so that the port is known and a taken one is an OSError.
+
+    `should_exit = True` from any thread ends `run()`.
+    """
+
+    def __init__(self, app: Starlette, listener: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
+        self.app = app
+        self.on_ready = on_ready
+        self._listener = listener
+        super().__init__(_config(app))
+
+    @property
+    def url(self) -> str:
+        """The address to reach the server at from this machine."""
+        host, port = self._listener.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gently, and at once on a second signal. Unlike uvicorn's own, the signal is not raised again at the end:
+        `run()` returns, and its caller decides what the process ends with."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes or `should_exit` is set."""
+        super().run([self._listener, *(sockets or [])])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        url = self.url
+        await super().startup(sockets)
+        if self.on_ready is not None:
+            self.on_ready(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Requests that wait for a job would hold the server until the end of its patience.
+        stop_waiting(self.app)
+        await super().shutdown(sockets)
+
+
+def serve(app: Starlette, host: str, port: int, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; port 0 takes any free one. `on_ready` is told the URL once requests are answered.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    bound_server(app, host, port, on_ready).run()
+
+
+def bound_server(app: Starlette, host: str, port: int, on_ready: Callable[[str], None] | None = None) -> WebServer:
+    """Bind the address and return the server, ready to `run()` in any thread.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.create_server(address[:2], family=family, backlog=2048)
+    # Connections inherit it; asyncio sets it only on sockets it has made itself. Without it every answer, which is
+    # written as head and body, waits 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return WebServer(app, listener, on_ready)
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1,::1",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S,
+    )

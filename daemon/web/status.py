@@ -1,0 +1,54 @@
+"""`GET /v1/status/{job_id}`: how a job is doing, now or when it has ended."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import anyio
+from starlette.responses import Response
+
+from daemon.errors import UnknownJob
+from daemon.jobs import Job
+from daemon.web.answers import Answer
+from daemon.web.call import Call
+from daemon.web.describe import describe, outlook
+from render.errors import FieldProblem, SpecError
+
+LONGEST_WAIT_S = 60.0
+_LOOK_EVERY_S = 0.3
+_ID = re.compile(r"job_[a-z0-9]{20}")
+
+
+async def status(call: Call) -> Response:
+    """Answer with the job; `?wait=30` holds the answer until it ends or the seconds pass, 60 at most."""
+    job_id = call.request.path_params["job_id"]
+    wait_s = _wait_s(call.request.query_params.get("wait", ""))
+    if not _ID.fullmatch(job_id):
+        raise UnknownJob
+    job = await _held(call, job_id, wait_s)
+    return Answer(describe(job, await call.blocking(outlook, call.services.jobs, job), call.links))
+
+
+async def _held(call: Call, job_id: str, wait_s: float) -> Job:
+    """Get the job once it has ended, or the time is up, the client has gone, or the server stops.
+
+    Looks again and again, so that no thread and no connection of the database is held meanwhile.
+    """
+    until = anyio.current_time() + wait_s
+    while True:
+        job = await call.blocking(call.services.jobs.get, job_id, call.key_id)
+        left_s = until - anyio.current_time()
+        if job.status.is_final or left_s <= 0 or call.stopping.is_set() or await call.request.is_disconnected():
+            return job
+        await anyio.sleep(min(_LOOK_EVERY_S, left_s))
+
+
+def _wait_s(text: str) -> float:
+    try:
+        seconds = float(text or 0)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise SpecError([FieldProblem("wait", "must be a number of seconds such as ?wait=30, up to 60", "string")])
+    return min(seconds, LONGEST_WAIT_S)

@@ -1,0 +1,47 @@
+"""A database and a clock that tests can move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs import NewJob
+from daemon.store.database import Database, open_database
+from daemon.store.jobs import JobStore
+
+
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def move(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def movable_clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def vix_database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(tmp_path / "vix.db", busy_s=0.2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def job_store(vix_database: Database, movable_clock: MovableClock) -> JobStore:
+    return JobStore(vix_database, movable_clock)
+
+
+def new_job(name: str = "a", *, film_s: float = 10.0, key_id: str = "key1") -> NewJob:
+    return NewJob(kind="template", spec={"name": name}, seed=7, key_id=key_id, film_s=film_s)

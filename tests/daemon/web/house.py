@@ -1,0 +1,166 @@
+"""A whole web side for tests: real SQLite files, a real library of names, a real server on a free port."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from starlette.applications import Starlette
+
+from daemon.heartbeat import HEARTBEAT_FILE, Heartbeat
+from daemon.jobs import Claim
+from daemon.sources.library import Library
+from daemon.store.database import open_database
+from daemon.store.jobs import JobStore
+from daemon.store.keys import KeyStore
+from daemon.web.app import create_app
+from daemon.web.server import WebServer, bound_server
+from daemon.web.services import Services
+from fonts_cache import FontCache
+
+LIBRARY = ["styles/waves/one.mp4", "styles/waves/two.mov", "styles/stars/one.mp4", "audio/calm.m4a", "logos/logo.png"]
+
+
+def services_at(data: Path, busy_s: float = 5.0) -> Services:
+    """Services on a data folder, made if need be; rings go nowhere. `busy_s`: how long a locked database is tried."""
+    for name in LIBRARY:
+        path = data / "library" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (data / "films").mkdir(exist_ok=True)
+    (data / "library" / "styles" / "link").symlink_to("/etc")
+    database = open_database(data / "vix.db", busy_s=busy_s)
+    return Services(
+        jobs=JobStore(database),
+        keys=KeyStore(database, b"pepper" * 8),
+        library=Library(data / "library"),
+        fonts=FontCache(data / "fonts", system=()),
+        ring=lambda job_id: None,
+        data=data,
+        films=data / "films",
+        version="1.2.3",
+        commit="abc1234",
+    )
+
+
+@contextmanager
+def running(services: Services, server: WebServer | None = None) -> Iterator[WebServer]:
+    """Run a server in a thread until the block ends."""
+    ready = threading.Event()
+    server = server or bound_server(create_app(services), "127.0.0.1", 0)
+    server.on_ready = lambda url: ready.set()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@dataclass(frozen=True)
+class House:
+    """A running server and what tests reach around it. `client` has a key, `stranger` another, `nobody` has none."""
+
+    services: Services
+    server: WebServer
+    key: str
+    client: httpx2.Client
+    stranger: httpx2.Client
+    nobody: httpx2.Client
+    rung: list[str]
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def app(self) -> Starlette:
+        return self.server.app
+
+    @property
+    def jobs(self) -> JobStore:
+        return self.services.jobs
+
+    @property
+    def keys(self) -> KeyStore:
+        return self.services.keys
+
+    @property
+    def data(self) -> Path:
+        return self.services.data
+
+    @property
+    def films(self) -> Path:
+        return self.services.films
+
+    def submit(self, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask for a film over HTTP and return the answer."""
+        answer = self.client.post("/v1/generate", content=json.dumps(spec or {}))
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def status(self, job_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"/v1/status/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def claim(self, job_id: str) -> Claim:
+        """Take the job as a worker does; it has to be the next one."""
+        job = self.jobs.claim("a worker")
+        assert job is not None
+        assert job.id == job_id
+        return job.claim
+
+    def finish(
+        self, job_id: str, film: bytes, thumbnail: bytes = b"jpeg", warnings: tuple[str, ...] = (), **result: Any
+    ) -> None:
+        """Do what a worker does: claim the job, put its files down, finish it."""
+        claim = self.claim(job_id)
+        (self.films / f"{job_id}.mp4").write_bytes(film)
+        (self.films / f"{job_id}.jpg").write_bytes(thumbnail)
+        digest = hashlib.sha256(film).hexdigest()
+        assert self.jobs.finish(claim, {"bytes": len(film), "sha256": digest, "seed": 1, **result}, warnings)
+
+    def heartbeat(self, job: str | None = None) -> None:
+        """Write what a living worker writes."""
+        about = {"version": "1.2.3", "ffmpeg": "9.0.2"}
+        with Heartbeat(self.data / HEARTBEAT_FILE, about, lambda: datetime.now(UTC)) as beat:
+            beat.tell(job)
+
+    def empty_library(self) -> None:
+        shutil.rmtree(self.data / "library")
+
+
+@contextmanager
+def open_house(data: Path) -> Iterator[House]:
+    """A house on a fresh data folder."""
+    rung: list[str] = []
+    services = replace(services_at(data), ring=rung.append)
+    with opened(services, rung) as house:
+        yield house
+
+
+@contextmanager
+def opened(services: Services, rung: list[str]) -> Iterator[House]:
+    """Run a server on services and make clients for it."""
+    with running(services) as server, ExitStack() as stack:
+        _, key = services.keys.create("one")
+        _, other = services.keys.create("another")
+        client = partial(httpx2.Client, base_url=server.url, timeout=60, trust_env=False)
+        mine, theirs, none = (
+            stack.enter_context(client(headers=headers)) for headers in ({"X-Api-Key": key}, {"X-Api-Key": other}, {})
+        )
+        yield House(services, server, key, mine, theirs, none, rung)

@@ -1,0 +1,128 @@
+"""The server as a process: it says where it is, stops when told, and survives what clients do to it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from daemon.web.server import bound_server
+from tests.daemon.web.house import House, running
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from daemon.web.app import create_app
+from daemon.web.server import serve
+from tests.daemon.web.house import services_at
+serve(create_app(services_at(Path(sys.argv[1]))), "127.0.0.1", 0, on_ready=lambda url: print(url, flush=True))
+"""
+
+
+def talk(house: House, request: bytes) -> bytes:
+    """Send bytes on a connection of its own and read until the server closes it."""
+    host, port = house.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        received = b""
+        with suppress(ConnectionResetError):  # when it hangs up with something unread
+            while piece := connection.recv(65536):
+                received += piece
+        return received
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_serves_until_a_signal(tmp_path: Path, stop: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().strip()
+        assert httpx2.get(url, timeout=10).json()["service"] == "vix"
+        process.send_signal(stop)
+        assert process.wait(30) == 0
+        assert process.stdout.read() == ""
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def test_those_who_wait_are_answered_when_the_server_stops(house: House) -> None:
+    job_id = house.submit()["job_id"]
+    said: list[str] = []
+    with running(house.services) as second:
+        client = httpx2.Client(base_url=second.url, headers={"X-Api-Key": house.key}, timeout=60)
+        waiting = threading.Thread(
+            target=lambda: said.append(client.get(f"/v1/status/{job_id}?wait=60").json()["status"])
+        )
+        waiting.start()
+        while not second.server_state.tasks:
+            time.sleep(0.01)
+    waiting.join(30)
+    client.close()
+    assert said == ["in_queue"]
+
+
+def test_a_taken_port_is_an_error_of_the_caller(shared: House) -> None:
+    port = int(shared.url.rpartition(":")[2])
+    with pytest.raises(OSError, match="use"):
+        bound_server(shared.app, "127.0.0.1", port)
+
+
+def test_the_url_can_be_reached_whatever_is_listened_on(shared: House) -> None:
+    for host, reached in (("0.0.0.0", "127.0.0.1"), ("localhost", None), ("::1", "[::1]"), ("::", "[::1]")):
+        try:
+            server = bound_server(shared.app, host, 0)
+        except OSError:
+            assert ":" in host, "only a machine without IPv6 may refuse"
+            continue
+        with running(shared.services, server) as second:
+            assert reached is None or second.url.startswith(f"http://{reached}:")
+            assert httpx2.get(second.url, timeout=10).status_code == 200
+
+
+def test_answers_are_not_held_back_for_acknowledgements(shared: House) -> None:
+    listener = shared.server.servers[0].sockets[0]
+    assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_answers_name_no_server_and_carry_a_date(shared: House) -> None:
+    headers = shared.nobody.get("/").headers
+    assert "server" not in headers
+    assert "date" in headers
+
+
+@pytest.mark.parametrize(
+    "request_", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET /" + b"a" * 200_000, b"GET / HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_no_http_is_a_400(shared: House, request_: bytes) -> None:
+    assert talk(shared, request_).startswith(b"HTTP/1.1 400")
+    assert shared.nobody.get("/").status_code == 200
+
+
+def test_an_upgrade_is_answered_as_a_plain_request(shared: House) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    assert b" 200 " in talk(shared, request).partition(b"\r\n")[0]
+
+
+def test_a_client_of_http_1_0_without_a_host(shared: House) -> None:
+    answer = talk(shared, b"GET / HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert f"{shared.url}/health".encode() in answer
+
+
+def test_a_body_that_ends_too_early_harms_nobody(shared: House) -> None:
+    host, port = shared.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"POST /v1/generate HTTP/1.1\r\nHost: x\r\nX-Api-Key: {shared.key}\r\nContent-Length: 10\r\n\r\n{{"
+        connection.sendall(head.encode())
+    assert shared.client.get("/v1/styles").status_code == 200
+    assert not shared.jobs.waiting()

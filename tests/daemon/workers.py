@@ -1,0 +1,67 @@
+"""Starts, watches and kills real worker processes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from daemon.jobs import Job, NewJob
+from daemon.store.jobs import JobStore
+
+PATIENCE_S = 60.0
+
+
+def eventually(is_so: Callable[[], object], what: str) -> None:
+    """Wait until something is so; the time is generous, as it only bounds a failure."""
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < until, f"not within {PATIENCE_S:.0f} s: {what}"
+        time.sleep(0.005)
+
+
+@contextmanager
+def worker(data: Path, *, stop_s: float = 30, max_attempts: int = 3) -> Iterator[subprocess.Popen[str]]:
+    """A worker process, killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.worker_process", data, str(stop_s), str(max_attempts)],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr
+        process.stderr.close()
+
+
+def timed_job(seconds: float, *, poison: bool = False) -> NewJob:
+    return NewJob("template", {"seconds": seconds, "poison": poison}, 1, "key1", film_s=seconds)
+
+
+def is_rendering(store: JobStore, job: Job) -> bool:
+    """Whether the child that makes the film has started."""
+    return store.get(job.id).stage == "render"
+
+
+def count(path: Path, status: str) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (number,) = connection.execute("select count(*) from job where status = ?", (status,)).fetchone()
+    return int(number)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state not in "ZX"

@@ -1,0 +1,28 @@
+"""Stands in for FFmpeg: `film_maker FILM SECONDS ALONE OVERLAPS` takes its time, then leaves a file.
+
+Where another one runs at the same moment, it says so in the file OVERLAPS.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+
+
+def main(film: str, seconds: str, alone: str, overlaps: str) -> None:
+    with open(alone, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with open(overlaps, "a") as file:
+                file.write(film + "\n")
+        time.sleep(float(seconds))
+        with open(film + ".part", "w") as file:
+            file.write(f"{os.getpid()}\n")
+        os.rename(film + ".part", film)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
