@@ -1,0 +1,233 @@
+"""`vix demo`: the main job on show. Starts the service on a free port and asks for a film over HTTP, as n8n would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daemon.settings import Settings
+from daemon.terminal import ProgressLine
+from render.ffmpeg import die_with_parent
+
+# The founding request: what the flow that Vix was made for posts every week.
+REQUEST: dict[str, Any] = {
+    "video": {
+        "style": "random",
+        "exposure": 1.0,
+        "brightness": 1.1,
+        "contrast": 1.0,
+        "saturation": 1.2,
+        "fade_in": 0,
+        "fade_out": 0,
+        "duration": 15,
+        "speed": 0.5,
+        "blur": 0,
+    },
+    "audio": {"audio": "random", "volume": 1.0, "fade_in": 2, "fade_out": 2},
+    "text_overlays": [
+        {
+            "text": "Hello World",
+            "font": "Arial",
+            "font_size": 30,
+            "font_align": "center",
+            "font_color": "white",
+            "start_time": None,
+            "end_time": None,
+            "fade_in": 0.0,
+            "fade_out": 0.0,
+            "positionxy": ["center", "center"],
+            "margin": [0, 0, 0, 0],
+        }
+    ],
+    "signature": {
+        "text": "@mychannel",
+        "font": "Arial",
+        "font_size": 24,
+        "font_align": "center",
+        "font_color": "white",
+        "opacity": 0.5,
+        "positionxy": ["bottom", "center"],
+        "margin": [0, 25, 25, 0],
+    },
+    "logo": {
+        "name": "logo.png",
+        "size": 150,
+        "positionxy": ["bottom", "center"],
+        "margin": [0, 25, 25, 0],
+        "opacity": 1.0,
+    },
+}
+
+_START_S = 30.0
+_RENDER_S = 600.0
+
+
+class DemoFailed(click.ClickException):
+    """The demo did not get its film; the message says where it stopped."""
+
+
+def run(settings: Settings, commands: Mapping[str, Sequence[str]], out: Path | None, keep: bool) -> int:
+    """Show one film being made; returns an exit code.
+
+    The service runs on a data folder of its own inside the configured one, so that a running service is not disturbed;
+    the clip library is shared.
+    """
+    data = settings.data / "demo"
+    target = (out or data).absolute()
+    target.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    env = {
+        **os.environ,
+        "VIX_DATA": str(data),
+        "VIX_LIBRARY": str(settings.library_folder),
+        "VIX_PORT": str(port),
+        "VIX_HOST": "127.0.0.1",
+        "VIX_PUBLIC_URL": "",
+        "VIX_LOG_LEVEL": "WARNING",
+    }
+    base = f"http://127.0.0.1:{port}"
+    with _running(commands, env) as children:
+        _wait_until_up(base, children)
+        key = _make_key(env)
+        film, link = _film(base, key, target)
+        click.echo(f"Film: {film}")
+        if keep:
+            click.echo(f"Link: {link}   (header X-Api-Key: {key})")
+            click.echo("The service keeps running; Ctrl-C ends it.")
+            _wait_for_ctrl_c()
+        else:
+            click.echo(f"Link: {film.as_uri()}")
+    return 0
+
+
+@contextmanager
+def _running(
+    commands: Mapping[str, Sequence[str]], env: Mapping[str, str]
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    parent = os.getpid()
+    children = [
+        subprocess.Popen(
+            list(command), env=dict(env), stdout=subprocess.DEVNULL, start_new_session=True, preexec_fn=die_with_parent(parent)
+        )
+        for command in commands.values()
+    ]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+            child.send_signal(signal.SIGTERM)
+        for child in children:
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _wait_until_up(base: str, children: list[subprocess.Popen[bytes]]) -> None:
+    """Wait until the API answers and the worker has been heard of."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and all(child.poll() is None for child in children):
+        try:
+            health = _call(f"{base}/health", ok=(200, 503))
+        except (OSError, DemoFailed):
+            time.sleep(0.1)
+            continue
+        if health["checks"]["worker"]["ok"]:
+            click.echo(f"Service: {base}")
+            return
+        time.sleep(0.1)
+    raise DemoFailed("the service did not start; `vix doctor` says what is missing")
+
+
+def _make_key(env: Mapping[str, str]) -> str:
+    made = subprocess.run(
+        [sys.executable, "-P", "-m", "daemon", "keys", "create", "demo"], env=dict(env), capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise DemoFailed(f"no key could be made: {made.stderr.strip()}")
+    return made.stdout.strip().splitlines()[-1]
+
+
+def _film(base: str, key: str, target: Path) -> tuple[Path, str]:
+    """Ask for the film, follow its progress, fetch it; returns the file and its link at the service."""
+    started = time.monotonic()
+    job = _call(f"{base}/v1/generate", key, json.dumps(REQUEST).encode(), ok=(202,))
+    click.echo(f"Job: {job['job_id']}")
+    with ProgressLine("Film:") as line:
+        while job["status"] not in ("done", "failed", "cancelled"):
+            if time.monotonic() - started > _RENDER_S:
+                raise DemoFailed(f"the film was not finished within {_RENDER_S:g} s")
+            time.sleep(0.5)
+            job = _call(job["status_url"], key)
+            left = job["estimated_time_remaining_s"]
+            line.show(job["progress"] / 100, f"{job['stage']}, about {left:.0f} s left" if left else job["status"])
+    if job["status"] != "done":
+        raise DemoFailed(f"the film failed: {job['error']['message']}")
+    for warning in job["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    result = job["result"]
+    click.echo(f"Made {result['duration_s']:g} s of film in {time.monotonic() - started:.1f} s from style {result['style']}.")
+    film = target / "vix-demo.mp4"
+    _download(result["download_url"], key, film)
+    _download(result["thumbnail_url"], key, film.with_suffix(".jpg"))
+    return film, str(result["download_url"])
+
+
+def _request(url: str, key: str | None, body: bytes | None) -> urllib.request.Request:
+    headers = {"Content-Type": "application/json"} | ({"X-Api-Key": key} if key else {})
+    return urllib.request.Request(url, data=body, headers=headers)
+
+
+# Straight to the loopback address, whatever HTTP_PROXY says.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _call(url: str, key: str | None = None, body: bytes | None = None, ok: tuple[int, ...] = (200,)) -> dict[str, Any]:
+    try:
+        with _opener.open(_request(url, key, body), timeout=30) as answer:
+            status, raw = answer.status, answer.read()
+    except urllib.error.HTTPError as exc:
+        status, raw = exc.code, exc.read()
+    data: dict[str, Any] = json.loads(raw)
+    if status not in ok:
+        raise DemoFailed(f"the service answered {status}: {data.get('message', '')}")
+    return data
+
+
+def _download(url: str, key: str, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    with _opener.open(_request(url, key, None), timeout=60) as answer, part.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+    part.replace(path)
+
+
+def _wait_for_ctrl_c() -> None:
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    while not done.wait(0.5):
+        continue

@@ -1,0 +1,131 @@
+"""`vix doctor`: checks what Vix needs on this machine and says what to do about what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from daemon.errors import VixError
+from daemon.heartbeat import HEARTBEAT_FILE
+from daemon.settings import Settings
+from daemon.sources.library import Library
+from daemon.store.database import open_database
+from daemon.store.jobs import JobStore
+from fonts_cache import FontCache
+from render.errors import FFmpegError
+from render.ffmpeg import FFmpeg
+
+_LEAST_FREE_BYTES = 500 * 2**20
+_NEEDED_ENCODERS = ("libx264", "aac")
+_NEEDED_FILTERS = ("overlay", "lutyuv", "framerate", "zscale", "tonemap", "loop", "tpad")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked: whether it is well, what was seen, and what to do where it is not."""
+
+    ok: bool
+    what: str
+    seen: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, ffmpeg: FFmpeg) -> int:
+    """Print every finding; the exit code is 1 where something is wrong."""
+    findings = [finding for check in _CHECKS for finding in check(settings, ffmpeg)]
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.seen}")
+        if not finding.ok and finding.remedy:
+            click.echo(f"     -> {finding.remedy}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _machine(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0))
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    seen = f"Python {platform.python_version()}, {platform.machine()}, {cores} cores, {memory_mb} MB of memory"
+    yield Finding(memory_mb >= 700, "machine", seen, "a render needs 300 MB; add memory or swap")
+
+
+def _data(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    folder = settings.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".doctor-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        yield Finding(False, "data folder", f"{folder}: {exc.strerror}", "set VIX_DATA to a folder that you may write to")
+        return
+    free = shutil.disk_usage(folder).free
+    seen = f"{folder}, {free // 2**20} MB free"
+    yield Finding(free >= _LEAST_FREE_BYTES, "data folder", seen, "free some space: a minute of film takes about 30 MB")
+
+
+def _database(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    try:
+        waiting = JobStore(open_database(settings.data / "vix.db")).waiting()
+    except VixError as exc:
+        yield Finding(False, "database", str(exc), f"look at {settings.data / 'vix.db'}")
+    else:
+        yield Finding(True, "database", f"{waiting} jobs waiting")
+
+
+def _ffmpeg(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    remedy = "unset FFMPEG to use the one that comes with Vix" if settings.ffmpeg else "run ./vix again to repair .venv"
+    try:
+        version = ffmpeg.version()
+        encoders = ffmpeg.capture(["-encoders"], wall_s=20).stdout.decode()
+        filters = ffmpeg.capture(["-filters"], wall_s=20).stdout.decode()
+    except FFmpegError as exc:
+        yield Finding(False, "FFmpeg", str(exc), remedy)
+        return
+    missing = [name for name in _NEEDED_ENCODERS if f" {name} " not in encoders]
+    missing += [name for name in _NEEDED_FILTERS if f" {name} " not in filters]
+    seen = f"{version} at {ffmpeg.executable}" + (f", without {', '.join(missing)}" if missing else "")
+    yield Finding(not missing, "FFmpeg", seen, remedy)
+
+
+def _library(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    library = Library(settings.library_folder)
+    styles = ", ".join(f"{name} ({count})" for name, count in library.styles().items())
+    tracks, logos = len(library.tracks()), len(library.logos())
+    seen = f"{styles or 'no clips yet'}; {tracks} tracks, {logos} logos"
+    yield Finding(True, "library", f"{seen}; `vix library scan` looks at every clip")
+
+
+def _fonts(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    names = FontCache(settings.fonts).families()
+    yield Finding("Arial" in names, "fonts", f"{len(names)} names", "the package is damaged; clone it again")
+
+
+def _worker(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    path: Path = settings.data / HEARTBEAT_FILE
+    try:
+        age_s = time.time() - path.stat().st_mtime
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        yield Finding(True, "worker", "not running; `vix up` starts it")
+        return
+    running = age_s < 20
+    seen = f"process {told.get('pid')}, heard of {age_s:.0f} s ago" if running else "not running; `vix up` starts it"
+    yield Finding(True, "worker", seen)
+
+
+_CHECKS: tuple[Callable[[Settings, FFmpeg], Iterator[Finding]], ...] = (
+    _machine,
+    _data,
+    _database,
+    _ffmpeg,
+    _library,
+    _fonts,
+    _worker,
+)

@@ -1,0 +1,110 @@
+"""Runs the service's processes side by side: starts them, starts again what died, stops all when asked. Knows only commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+
+from render.ffmpeg import die_with_parent
+
+_log = logging.getLogger(__name__)
+
+_POLL_S = 0.2
+# A process that lives this long has started well, and its next death is a first one again.
+_STEADY_S = 60.0
+_WAITS_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+# Exit codes that starting again cannot mend: 1 says so in a sentence, 2 is wrong usage, 3 another worker.
+_FINAL = (1, 2, 3)
+_GRACE_S = 10.0
+
+
+class _Child:
+    """One process, started again after it died, more slowly each time."""
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None) -> None:
+        self.name = name
+        self._command = list(command)
+        self._env = dict(env) if env is not None else None
+        self._deaths = 0
+        self._start_at = 0.0
+        self._started_at = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def tend(self) -> int | None:
+        """Start it where it is due; answers its exit code where it ended for good."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self._start_at:
+                # A session of its own: Ctrl-C reaches only this process, which then asks each child once.
+                self.process = subprocess.Popen(
+                    self._command, env=self._env, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
+                )
+                self._started_at = now
+            return None
+        code = self.process.poll()
+        if code is None:
+            return None
+        self.process = None
+        if code in _FINAL:
+            return code
+        self._deaths = 0 if now - self._started_at > _STEADY_S else self._deaths + 1
+        wait_s = _WAITS_S[min(self._deaths, len(_WAITS_S) - 1)]
+        self._start_at = now + wait_s
+        _log.error("process died, starts again", extra={"action": "died", "process": self.name, "code": code, "in_s": wait_s})
+        return None
+
+    def ask_to_stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+
+def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping[str, str] | None = None) -> int:
+    """Keep all commands running until SIGTERM or SIGINT, or until one says that it cannot run; returns an exit code.
+
+    On a signal each gets SIGTERM and `stop_s` plus a few seconds to end before it is killed; a second signal repeats the
+    first to them, which hurries the worker.
+    """
+    asked = 0
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    children = [_Child(name, command, env) for name, command in commands.items()]
+    try:
+        while not asked:
+            for child in children:
+                if (code := child.tend()) is not None:
+                    _stop(children, stop_s, lambda: asked)
+                    return code
+            time.sleep(_POLL_S)
+        _stop(children, stop_s, lambda: asked)
+        return 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(children: list[_Child], stop_s: float, asked: Callable[[], int]) -> None:
+    """Ask every child to stop, once more for each further signal, and kill what stays."""
+    told = 0
+    deadline = time.monotonic() + stop_s + _GRACE_S
+    while any(child.process is not None and child.process.poll() is None for child in children):
+        signals = max(1, asked())
+        while told < signals:
+            told += 1
+            for child in children:
+                child.ask_to_stop()
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_S)
+    for child in children:
+        if child.process is not None and child.process.poll() is None:
+            child.process.kill()
+            child.process.wait()
