@@ -106,18 +106,27 @@ def ended(process: subprocess.Popen[bytes]) -> str:
     return out.decode()
 
 
-def start(root: Path, size: starter.Size, after: str = "") -> subprocess.Popen[bytes]:
-    """`make` in a process of its own."""
-    code = f"""
-import sys
-from pathlib import Path
-from daemon.sources import starter
-from render.ffmpeg import FFmpeg
-starter.make(Path(sys.argv[1]), FFmpeg(sys.argv[2]), size=starter.{size!r})
-{after}
-"""
-    arguments = [sys.executable, "-c", code, str(root), EXECUTABLE]
-    return subprocess.Popen(arguments, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts `make(root, size)`, and what `after` says, in a process of its own, which does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(root: Path, size: starter.Size, after: str = "") -> subprocess.Popen[bytes]:
+        call = f"starter.make(Path(sys.argv[1]), FFmpeg(sys.argv[2]), size=starter.{size!r})"
+        imports = (
+            "import sys; from pathlib import Path; from daemon.sources import starter; from render.ffmpeg import FFmpeg"
+        )
+        arguments = [sys.executable, "-c", "\n".join((imports, call, after)), str(root), EXECUTABLE]
+        started.append(subprocess.Popen(arguments, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def streams(path: Path) -> str:
@@ -176,7 +185,7 @@ class TestMake:
         again = {file: (tmp_path / file).stat().st_mtime_ns for file in starter.FILES}
         assert [file for file in made if made[file] != again[file]] == [starter.LOGO]
 
-    def test_the_caller_never_loads_numpy(self, tmp_path: Path) -> None:
+    def test_the_caller_never_loads_numpy(self, tmp_path: Path, start: Start) -> None:
         for file in starter.FILES[1:]:
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).touch()
@@ -185,7 +194,7 @@ class TestMake:
         assert maker.returncode == 0
         assert (tmp_path / starter.FILES[0]).exists()
 
-    def test_killed_in_the_middle_it_leaves_parts_only_and_completes_later(self, tmp_path: Path) -> None:
+    def test_killed_in_the_middle_it_leaves_parts_only_and_completes_later(self, tmp_path: Path, start: Start) -> None:
         maker = start(tmp_path, starter.Size(270, 480, 20_000, 4.0))
         wait_until(lambda: any(part.stat().st_size for part in tmp_path.rglob("*.mp4.part")))
         maker.send_signal(signal.SIGKILL)
@@ -200,7 +209,7 @@ class TestMake:
         assert all((tmp_path / file).exists() for file in starter.FILES)
         assert not list(tmp_path.rglob("*.part"))
 
-    def test_a_killed_child_is_an_error_and_stops_the_others(self, tmp_path: Path) -> None:
+    def test_a_killed_child_is_an_error_and_stops_the_others(self, tmp_path: Path, start: Start) -> None:
         maker = start(tmp_path, starter.Size(270, 480, 20_000, 4.0))
         wait_until(lambda: any(part.stat().st_size for part in tmp_path.rglob("*.mp4.part")))
         children = [int(p) for p in Path(f"/proc/{maker.pid}/task/{maker.pid}/children").read_text().split()]
