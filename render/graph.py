@@ -190,6 +190,8 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
     steps += _graded(media.grade)
     steps += _blurred(media.grade.blur_px, timeline)
     if blended:
+        # Neighbouring frames are mixed by their distance in time. For 20 s of film from 30 fps at half speed that costs
+        # 0.1 CPU s; minterpolate's blend looks the same at 2.4, and its motion compensation takes over 200.
         steps.append(f"framerate=fps={rate}:interp_start=0:interp_end=255:scene=100")
         steps.append(f"fps={rate}:start_time=0")
     # Rounding may leave the tail of a clip a frame short. More than that is a file that ends early, and must show.

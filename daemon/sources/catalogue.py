@@ -10,8 +10,8 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from render.inspect import Inspection
 from render.plain import from_plain, to_plain
@@ -19,14 +19,8 @@ from render.plain import from_plain, to_plain
 VERSION = 1
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One clip as it was when it was looked at."""
-
-    size: int
-    mtime_ns: int
-    inspection: Inspection
+# As in the file: size, mtime_ns and inspection, the last as plain JSON until it is asked for.
+_Entry = dict[str, Any]
 
 
 class Catalogue:
@@ -35,53 +29,76 @@ class Catalogue:
     def __init__(self, path: Path, inspect: Callable[[Path], Inspection]) -> None:
         self._path = path
         self._inspect = inspect
-        self._entries = _read(path)
+        self._stamp: tuple[int, int] | None = None
+        self._entries: dict[str, _Entry] = {}
 
     def inspection(self, clip: Path) -> Inspection:
         """What is known of a clip, after looking at it where need be.
 
         Raises:
             MediaError: it could not be looked at.
+            OSError: it is not there any more.
         """
-        stat = clip.stat()
-        entry = self._entries.get(str(clip))
-        if entry is None or (entry.size, entry.mtime_ns) != (stat.st_size, stat.st_mtime_ns):
-            entry = Entry(stat.st_size, stat.st_mtime_ns, self._inspect(clip))
-            self._put(clip, entry)
-            if entry.inspection.defect:
-                _log.warning(
-                    "clip skipped", extra={"action": "clip_skipped", "clip": str(clip), "reason": entry.inspection.defect}
-                )
-        return entry.inspection
+        if (known := self._known(clip)) is not None:
+            return known
+        found = self._inspect(clip)
+        self._put(clip, found)
+        if found.defect:
+            _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": found.defect})
+        return found
 
     def skip(self, clip: Path, reason: str) -> None:
         """Never pick this clip again until it changes."""
+        known = self._known(clip)
+        info, focus = (known.info, known.focus) if known else (None, (0.5, 0.5))
+        self._put(clip, Inspection(info, focus, reason))
+        _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": reason})
+
+    def _known(self, clip: Path) -> Inspection | None:
+        self._refresh()
         entry = self._entries.get(str(clip))
-        if entry is not None:
-            self._put(clip, replace(entry, inspection=replace(entry.inspection, defect=reason)))
+        stat = clip.stat()
+        if entry is None or (entry.get("size"), entry.get("mtime_ns")) != (stat.st_size, stat.st_mtime_ns):
+            return None
+        try:
+            return from_plain(Inspection, entry["inspection"])
+        except (KeyError, ValueError):
+            return None
 
-    def skipped(self) -> dict[str, str]:
-        """Paths of the clips that are skipped, with the reason of each."""
-        return {path: entry.inspection.defect for path, entry in self._entries.items() if entry.inspection.defect}
-
-    def _put(self, clip: Path, entry: Entry) -> None:
-        # Another process may have written meanwhile: what it learned is kept.
-        self._entries = _read(self._path) | self._entries | {str(clip): entry}
-        self._entries = {path: one for path, one in self._entries.items() if os.path.exists(path)}
-        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
+    def _put(self, clip: Path, inspection: Inspection) -> None:
+        self._refresh()
+        stat = clip.stat()
+        plain = to_plain(inspection)
+        self._entries[str(clip)] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inspection": plain}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"version": VERSION, "clips": {path: to_plain(e) for path, e in self._entries.items()}}))
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
+        part.write_text(json.dumps({"version": VERSION, "clips": self._entries}))
         part.replace(self._path)
+        self._stamp = _stamp(self._path)
+
+    def _refresh(self) -> None:
+        """Read the file where another process has written it; entries of files that are gone are left out."""
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._entries = {name: entry for name, entry in _read(self._path).items() if os.path.exists(name)}
+            self._stamp = stamp
 
 
-def _read(path: Path) -> dict[str, Entry]:
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
+def _read(path: Path) -> dict[str, _Entry]:
     try:
         data = json.loads(path.read_bytes())
-        if data["version"] != VERSION:
-            return {}
-        return {name: from_plain(Entry, value) for name, value in data["clips"].items()}
+        if data["version"] == VERSION:
+            return {name: entry for name, entry in data["clips"].items() if isinstance(entry, dict)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError):
-        _log.warning("catalogue unreadable, clips will be looked at again", extra={"action": "catalogue_lost"})
-        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        _log.warning("The catalogue is unreadable; clips are looked at again.", extra={"action": "catalogue_lost"})
+    return {}

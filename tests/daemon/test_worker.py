@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -260,9 +261,12 @@ with WorkerLock(Path(sys.argv[1])) as lock:
     def test_a_number_that_is_somebody_elses_by_now_is_no_holder(self, tmp_path: Path) -> None:
         path = tmp_path / "lock"
         path.write_text(f"{os.getpid()} 12345")
+        with path.open() as orphans:
+            fcntl.flock(orphans, fcntl.LOCK_EX)
+            with pytest.raises(AlreadyRunning, match="earlier worker"):
+                WorkerLock(path, orphans_s=0.1).__enter__()
         with WorkerLock(path) as lock:
             assert lock.held
-            assert path.read_text().startswith(f"{os.getpid()} ")
             assert path.read_text() != f"{os.getpid()} 12345"
         assert not lock.held
 
