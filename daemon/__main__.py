@@ -31,10 +31,14 @@ class Vix(click.Group):
     """Turns the errors that a person can mend into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from render.errors import RenderError
+        from render.errors import RenderError, SpecError
 
         try:
             return super().invoke(ctx)
+        except SpecError as exc:
+            for problem in exc.problems:
+                click.echo(f"vix: {problem.field}: {problem.message}", err=True)
+            sys.exit(1)
         except (VixError, RenderError) as exc:
             click.echo(f"vix: {exc}", err=True)
             sys.exit(getattr(exc, "exit_code", 1))
@@ -113,7 +117,13 @@ def worker() -> None:
         about = {"version": __version__, "ffmpeg": tools.ffmpeg.version()}
         store = JobStore(_database(settings))
         Worker(
-            store, Doorbell(_queue(settings)), run_job, lock=lock, data=settings.data, stop_s=settings.stop_s, about=about
+            store,
+            Doorbell(_queue(settings)),
+            run_job,
+            lock=lock,
+            data=settings.data,
+            stop_s=settings.stop_s,
+            about=about,
         ).run()
 
 
@@ -139,7 +149,9 @@ def render(
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the film; by default `demo` in the data folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the film; by default `demo` in the data folder."
+)
 @click.option("--keep", is_flag=True, help="Leave the service running until Ctrl-C.")
 def demo(out: Path | None, keep: bool) -> None:
     """Start the service, send it a request as n8n would, and show the film it answers with."""

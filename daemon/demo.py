@@ -117,13 +117,15 @@ def run(settings: Settings, commands: Mapping[str, Sequence[str]], out: Path | N
 
 
 @contextmanager
-def _running(
-    commands: Mapping[str, Sequence[str]], env: Mapping[str, str]
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _running(commands: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> Iterator[list[subprocess.Popen[bytes]]]:
     parent = os.getpid()
     children = [
         subprocess.Popen(
-            list(command), env=dict(env), stdout=subprocess.DEVNULL, start_new_session=True, preexec_fn=die_with_parent(parent)
+            list(command),
+            env=dict(env),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent(parent),
         )
         for command in commands.values()
     ]
@@ -165,7 +167,11 @@ def _wait_until_up(base: str, children: list[subprocess.Popen[bytes]]) -> None:
 
 def _make_key(env: Mapping[str, str]) -> str:
     made = subprocess.run(
-        [sys.executable, "-P", "-m", "daemon", "keys", "create", "demo"], env=dict(env), capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "daemon", "keys", "create", "demo"],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode != 0:
         raise DemoFailed(f"no key could be made: {made.stderr.strip()}")
@@ -190,7 +196,9 @@ def _film(base: str, key: str, target: Path) -> tuple[Path, str]:
     for warning in job["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     result = job["result"]
-    click.echo(f"Made {result['duration_s']:g} s of film in {time.monotonic() - started:.1f} s from style {result['style']}.")
+    click.echo(
+        f"Made {result['duration_s']:g} s of film in {time.monotonic() - started:.1f} s from style {result['style']}."
+    )
     film = target / "vix-demo.mp4"
     _download(result["download_url"], key, film)
     _download(result["thumbnail_url"], key, film.with_suffix(".jpg"))

@@ -63,7 +63,9 @@ def _data(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as exc:
-        yield Finding(False, "data folder", f"{folder}: {exc.strerror}", "set VIX_DATA to a folder that you may write to")
+        yield Finding(
+            False, "data folder", f"{folder}: {exc.strerror}", "set VIX_DATA to a folder that you may write to"
+        )
         return
     free = shutil.disk_usage(folder).free
     seen = f"{folder}, {free // 2**20} MB free"

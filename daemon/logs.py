@@ -1,4 +1,4 @@
-"""How log records are written: one line each, `key=value` after a constant sentence, so that people and grep read them."""
+"""How log records are written: one line each, `key=value` after a constant sentence, for people and for grep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class LineFormatter(logging.Formatter):
-    """`2026-11-21T09:00:00Z INFO daemon.worker job claimed action=claimed job=job_x`; control characters are escaped."""
+    """`2026-11-21T09:00:00Z INFO daemon.worker A job starts. action=job_start job=job_x`; odd characters escaped."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%SZ"

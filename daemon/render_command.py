@@ -38,9 +38,7 @@ def run(request: RenderRequest, tools: Tools) -> None:
     """
     data = _parsed(request.body)
     kind = KINDS["template"]
-    spec = kind.parse(data)
-    if unknown := kind.check(spec, tools.sources.library, tools.sources.fonts):
-        raise SpecError(unknown)
+    spec = kind.read(data, tools.sources.library, tools.sources.fonts)
     seed = request.seed if request.seed is not None else (spec.seed or 0)
     if request.timeline or request.dry_run:
         _show(kind.prepare(data, seed, tools.sources), request.timeline)

@@ -1,4 +1,4 @@
-"""Settings, read once from the environment and `.env`: typed, checked together, secrets hidden. The only reader of either."""
+"""Settings, read once from the environment and `.env`: typed and checked together. The only reader of either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the service's processes side by side: starts them, starts again what died, stops all when asked. Knows only commands."""
+"""Runs the service's processes side by side: starts them, starts again what died, stops all. Knows only commands."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class _Child:
         self._deaths = 0 if now - self._started_at > _STEADY_S else self._deaths + 1
         wait_s = _WAITS_S[min(self._deaths, len(_WAITS_S) - 1)]
         self._start_at = now + wait_s
-        _log.error("process died, starts again", extra={"action": "died", "process": self.name, "code": code, "in_s": wait_s})
+        _log.error(
+            "process died, starts again", extra={"action": "died", "process": self.name, "code": code, "in_s": wait_s}
+        )
         return None
 
     def ask_to_stop(self) -> None:
@@ -66,8 +68,8 @@ class _Child:
 def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping[str, str] | None = None) -> int:
     """Keep all commands running until SIGTERM or SIGINT, or until one says that it cannot run; returns an exit code.
 
-    On a signal each gets SIGTERM and `stop_s` plus a few seconds to end before it is killed; a second signal repeats the
-    first to them, which hurries the worker.
+    On a signal each gets SIGTERM and `stop_s` plus a few seconds to end before it is killed; a second signal repeats
+    the first to them, which hurries the worker.
     """
     asked = 0
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: one line that is rewritten. Where nobody watches, as in a log, only every tenth of it is written."""
+"""Progress on a terminal: one line that is rewritten. Where nobody watches, as in a log, only every tenth of it."""
 
 from __future__ import annotations
 

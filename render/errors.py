@@ -31,7 +31,7 @@ class FieldProblem:
 
 
 class RenderError(Exception):
-    """Base of all errors of this package. `code` is stable and public; `permanent` means that trying again is no use."""
+    """Base of all errors of this package. `code` is stable and public; `permanent`: trying again is no use."""
 
     code = "render_failed"
     permanent = True

@@ -21,7 +21,7 @@ WALL_FLOOR_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: threads of the decoder and the encoder each, and after how many seconds without progress to give up."""
+    """How to run: threads of decoder and encoder each, and the seconds without progress after which to give up."""
 
     threads: int = 1
     stall_s: float = STALL_S
@@ -48,7 +48,8 @@ def render(
 ) -> Rendered:
     """Make the film of a Timeline. `out` appears complete and verified, or not at all.
 
-    `on_progress` gets the share of frames done, from 0 to 1. Intermediate files go to `workdir`, which the caller removes.
+    `on_progress` gets the share of frames done, from 0 to 1. Intermediate files go to `workdir`, which the caller
+    removes.
 
     Raises:
         TextError, MediaError: an overlay cannot be drawn, a clip ends before its time.
@@ -92,10 +93,14 @@ class _Run:
         self._watch = Watch(self._on_frame, cancelled, options.stall_s, wall_s)
 
     def encode(self, args: list[str], piece: graph.Slice) -> None:
-        """Run a command that encodes a slice; too few frames mean a clip that ended early, which FFmpeg calls a success."""
+        """Run a command that encodes a slice. Too few frames: a clip ended early, which FFmpeg calls a success."""
         usage = self.join(args)
         self._done += piece.frames
-        if usage.frames < piece.frames and piece.ground is not None and isinstance(media := piece.ground.content, Media):
+        if (
+            usage.frames < piece.frames
+            and piece.ground is not None
+            and isinstance(media := piece.ground.content, Media)
+        ):
             raise ClipEndedEarly(media.path)
 
     def join(self, args: list[str]) -> Usage:

@@ -23,7 +23,8 @@ TAIL_BYTES = 8_192
 MAX_PIXELS = 36_000_000
 
 _FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mp3,wav,flac,ogg,aac,aiff,png_pipe,jpeg_pipe,webp_pipe"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,"
+    "mp3,wav,flac,ogg,aac,aiff,png_pipe,jpeg_pipe,webp_pipe"
 )
 _PREFIX = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-max_alloc", "268435456")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
@@ -34,7 +35,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a finished process used and did: CPU seconds (user and system), largest resident set in MB, frames written."""
+    """What a finished process used and did: user and system seconds, largest resident set in MB, frames written."""
 
     cpu_s: float
     peak_rss_mb: float
@@ -141,7 +142,9 @@ class FFmpeg:
                 pass  # FFmpeg ended first; its exit code and last lines say why
             _, err = child.communicate(timeout=max(1.0, deadline - time.monotonic()))
             if child.returncode != 0:
-                raise FFmpegFailed(f"FFmpeg ended with code {child.returncode}", err.decode(errors="replace")[-TAIL_BYTES:])
+                raise FFmpegFailed(
+                    f"FFmpeg ended with code {child.returncode}", err.decode(errors="replace")[-TAIL_BYTES:]
+                )
         except subprocess.TimeoutExpired as exc:
             raise FFmpegTimeout(f"FFmpeg did not finish within {wall_s:g} s") from exc
         finally:

@@ -67,7 +67,9 @@ def parse_position(value: object) -> Position:
     if first in _VERTICAL or second in _HORIZONTAL:
         first, second = second, first
     if first in _VERTICAL or second in _HORIZONTAL:
-        raise ValueError('names one axis twice; write one of "left", "center", "right" and one of "top", "center", "bottom"')
+        raise ValueError(
+            'names one axis twice; write one of "left", "center", "right" and one of "top", "center", "bottom"'
+        )
     return _aligned(first, _HORIZONTAL), _aligned(second, _VERTICAL)
 
 

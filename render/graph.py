@@ -1,7 +1,8 @@
 """Lowered Timeline -> FFmpeg arguments. Pure; compared as values in tests. Starts nothing, opens nothing.
 
-A film is encoded in slices, one shot each, and joined by stream copy: however many clips a film has, one decoder is open.
-Inside a graph time is the film's, so that fades and overlays need no arithmetic where a slice begins in their middle.
+A film is encoded in slices, one shot each, and joined by stream copy: however many clips a film has, one decoder is
+open. Inside a graph time is the film's, so that fades and overlays need no arithmetic where a slice begins in their
+middle.
 """
 
 from __future__ import annotations
@@ -252,8 +253,8 @@ def _meant(media: Media) -> str:
 def _tone_mapped(media: Media, target: str) -> Iterator[str]:
     """High dynamic range to BT.709: to linear light at the canvas's size, highlights compressed, back to video levels.
 
-    1.0 is reference white of HLG and PQ programmes, 203 cd/m2 (ITU-R BT.2408). A Moebius curve leaves what is below half
-    of it alone and puts reference white at 89 % of the signal; Hable's, the usual choice, darkens everything.
+    1.0 is reference white of HLG and PQ programmes, 203 cd/m2 (ITU-R BT.2408). A Moebius curve leaves what is below
+    half of it alone and puts reference white at 89 % of the signal; Hable's, the usual choice, darkens everything.
     """
     transfer = {"hlg": "arib-std-b67", "pq": "smpte2084"}[media.hdr]
     yield f"zscale={target}:{_meant(media)}:tin={transfer}:pin=2020:t=linear:npl=203"
@@ -266,9 +267,9 @@ def _tone_mapped(media: Media, target: str) -> Iterator[str]:
 def _graded(grade: Grade) -> Iterator[str]:
     """One look-up table for each plane.
 
-    On values v of R'G'B' from 0 to 1 the factors mean: exposure e on linear light, v * e^(1/2.4) (display gamma of ITU-R
-    BT.1886); brightness b, v * b; contrast c, (v - 1/2) * c + 1/2; saturation s, distance from grey times s. As Y'CbCr is
-    linear in R'G'B', gains of all three carry over: luma spans 16 to 235, colour 16 to 240 around 128.
+    On values v of R'G'B' from 0 to 1 the factors mean: exposure e on linear light, v * e^(1/2.4) (display gamma of
+    ITU-R BT.1886); brightness b, v * b; contrast c, (v - 1/2) * c + 1/2; saturation s, distance from grey times s. As
+    Y'CbCr is linear in R'G'B', gains of all three carry over: luma spans 16 to 235, colour 16 to 240 around 128.
     """
     gain = grade.exposure ** (1 / 2.4) * grade.brightness * grade.contrast
     lift = 16 + 219 * (1 - grade.contrast) / 2
@@ -325,7 +326,8 @@ def _faded(layer: Layer, rate: Fraction) -> str:
 def _overlay(below: str, number: int, sprite: Sprite, rate: Fraction) -> str:
     layer = sprite.layer
     # Half a frame of slack on both sides keeps rounding of times away from the decision.
-    shown = f"between(t\\,{_decimal((layer.start - Fraction(1, 2)) / rate)}\\,{_decimal((layer.end - Fraction(1, 2)) / rate)})"
+    first, last = (_decimal((frame - Fraction(1, 2)) / rate) for frame in (layer.start, layer.end))
+    shown = f"between(t\\,{first}\\,{last})"
     options = f"x={sprite.x}:y={sprite.y}:format=yuv420:eof_action=repeat:enable='{shown}'"
     return f"[{below}][sprite{number}]overlay={options}[over{number}]"
 

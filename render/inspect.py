@@ -31,7 +31,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a clip is and shows. `defect` says why it must not be used, or is empty. `focus` is shares of the upright picture."""
+    """What a clip is and shows. `defect` says why it must not be used, or is empty; `focus` is shares of its sides."""
 
     info: MediaInfo | None
     focus: tuple[float, float]
@@ -98,7 +98,9 @@ def _look(info: MediaInfo, video: VideoInfo, ffmpeg: FFmpeg) -> Inspection:
     from render import vision
 
     look = vision.look(_samples(info.path, video, ffmpeg))
-    defect = "it shows nothing but black or one colour" if look.black else "its picture does not move" if look.frozen else ""
+    defect = (
+        "it shows nothing but black or one colour" if look.black else "its picture does not move" if look.frozen else ""
+    )
     return Inspection(info, (look.focus_x, look.focus_y), defect)
 
 
@@ -144,10 +146,25 @@ def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
         raise MediaError("the film holds no picture")
     size = _small(video.width, video.height, _THUMBNAIL_SIDE_PX)
     keys = source(film, "-skip_frame", "nokey", "-threads", "1")
-    frames = _pixels([*keys, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg)
+    frames = _pixels(
+        [*keys, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg
+    )
     part = out.with_name(out.name + ".part")
-    chosen = ["-vf", f"select=eq(n\\,{best_frame(frames)})", "-frames:v", "1", "-q:v", "3", "-update", "1", "-f", "image2"]
-    ffmpeg.capture(["-v", "error", "-y", *keys, "-map", "0:v:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60)
+    chosen = [
+        "-vf",
+        f"select=eq(n\\,{best_frame(frames)})",
+        "-frames:v",
+        "1",
+        "-q:v",
+        "3",
+        "-update",
+        "1",
+        "-f",
+        "image2",
+    ]
+    ffmpeg.capture(
+        ["-v", "error", "-y", *keys, "-map", "0:v:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60
+    )
     part.rename(out)
 
 

@@ -47,7 +47,8 @@ class Canvas:
         """The px at which an overlay of `width` x `height` starts.
 
         A word aligns with the canvas's edge less its margin, or centres on the canvas. A coordinate is the overlay's
-        centre. Either is then moved just so far that the margins stay free; what is larger than its room is centred in it.
+        centre. Either is then moved just so far that the margins stay free; what is larger than its room is centred
+        in it.
         """
         margin = place.margin
         return (

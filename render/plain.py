@@ -1,7 +1,7 @@
 """Frozen dataclasses to and from JSON-ready values, by their annotations. Standard library only.
 
-Fractions become `"n/d"`, paths strings, tuples lists. Where a field may hold one of several dataclasses, the value carries
-its class name as `type`.
+Fractions become `"n/d"`, paths strings, tuples lists. Where a field may hold one of several dataclasses, the value
+carries its class name as `type`.
 """
 
 from __future__ import annotations

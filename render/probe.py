@@ -25,7 +25,7 @@ _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8")
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """The first picture stream, upright. `rate` is the mean of frames a second; `sar` is a pixel's width over its height."""
+    """The first picture stream, upright. `rate` is the mean of frames a second, `sar` a pixel's width over height."""
 
     width: int
     height: int
@@ -147,7 +147,9 @@ def _audio(stream: _Stream) -> AudioInfo:
 def _video(path: Path, ffmpeg: FFmpeg, stream: _Stream) -> VideoInfo:
     frame = _first_frame(path, ffmpeg)
     width, height = (int(part) for part in frame["s"].split("x"))
-    sar = Fraction(*(int(part) for part in frame["sar"].split("/"))) if not frame["sar"].startswith("0/") else Fraction(1)
+    sar = (
+        Fraction(*(int(part) for part in frame["sar"].split("/"))) if not frame["sar"].startswith("0/") else Fraction(1)
+    )
     pixel_format = frame["fmt"]
     is_rgb = pixel_format.startswith(_RGB_FORMATS)
     matrix = "gbr" if is_rgb else frame.get("color_space", "unknown")

@@ -34,8 +34,9 @@ MAX_TEXTS = 200
 MAX_TEXT_CHARACTERS = 5_000
 MAX_CLIENT_DATA_BYTES = 4_096
 MAX_SEED = 2**53 - 1
+MAX_NAME = 255
 
-Name = Annotated[str, Field(max_length=255)]
+Name = Annotated[str, Field(max_length=MAX_NAME)]
 
 
 class Strict(BaseModel):
@@ -110,14 +111,18 @@ class BoxSpec(Strict):
 class Words(Strict):
     """A text and how it is set."""
 
-    text: Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)] = Field("", description="The words; empty draws nothing.")
+    text: Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)] = Field(
+        "", description="The words; empty draws nothing."
+    )
     font: Name = Field("Arial", description="A font family.")
     font_size: FontSize = Field(30, description="Size in px.")
     font_weight: FontWeight = Field(400, description="100 to 900, or a word such as `bold`.")
     italic: bool = Field(False, description="Slanted letters.")
     font_align: TextAlign = Field("center", description="How lines of one text align: `left`, `center` or `right`.")
     font_color: Color = Field("white", validate_default=True, description="A CSS colour.")
-    line_height: Annotated[Number, Field(ge=0.5, le=4)] = Field(1.2, description="Distance of lines as a factor of size.")
+    line_height: Annotated[Number, Field(ge=0.5, le=4)] = Field(
+        1.2, description="Distance of lines as a factor of size."
+    )
     max_width: Annotated[Pixels, Field(ge=10)] | None = Field(None, description="Wraps lines at this many px.")
     fit: Fit | None = Field(None, description="Draws as large as fits, from `min` to `max` px.")
     stroke: StrokeSpec | None = Field(None, description="Outline: `color`, `width`.")
@@ -133,7 +138,9 @@ class TextOverlay(Words):
     fade_in: Seconds = Field(0, description="Seconds from transparent.")
     fade_out: Seconds = Field(0, description="Seconds to transparent.")
     opacity: Share = Field(1.0, description="0 is invisible, 1 is solid.")
-    positionxy: PositionXY = Field(("center", "center"), validate_default=True, description="`[x, y]` as words in either order, or px.")
+    positionxy: PositionXY = Field(
+        ("center", "center"), validate_default=True, description="`[x, y]` as words in either order, or px."
+    )
     margin: MarginPx = Field([0, 0, 0, 0], description="`[top, right, bottom, left]` px kept free to the edges.")
 
     @model_validator(mode="after")
@@ -148,7 +155,9 @@ class Signature(Words):
 
     font_size: FontSize = Field(24, description="Size in px.")
     opacity: Share = Field(0.5, description="0 is invisible, 1 is solid.")
-    positionxy: PositionXY = Field(("bottom", "center"), validate_default=True, description="`[x, y]` as words in either order, or px.")
+    positionxy: PositionXY = Field(
+        ("bottom", "center"), validate_default=True, description="`[x, y]` as words in either order, or px."
+    )
     margin: MarginPx = Field([0, 25, 25, 0], description="`[top, right, bottom, left]` px kept free to the edges.")
 
 
@@ -158,7 +167,9 @@ class Logo(Strict):
     name: Name = Field("none", description="A file of the library's `logos` folder, or `none`.")
     size: Annotated[Pixels, Field(ge=1)] = Field(150, description="Length of the longer side in px.")
     opacity: Share = Field(1.0, description="0 is invisible, 1 is solid.")
-    positionxy: PositionXY = Field(("bottom", "center"), validate_default=True, description="`[x, y]` as words in either order, or px.")
+    positionxy: PositionXY = Field(
+        ("bottom", "center"), validate_default=True, description="`[x, y]` as words in either order, or px."
+    )
     margin: MarginPx = Field([0, 25, 25, 0], description="`[top, right, bottom, left]` px kept free to the edges.")
 
 
@@ -222,7 +233,9 @@ def _timing_problems(spec: TemplateSpec) -> list[FieldProblem]:
     duration = spec.video.duration
     inside = f"must be less than the film's duration of {duration:g} s"
     times = {f"text_overlays[{i}].start_time": t.start_time for i, t in enumerate(spec.text_overlays)}
-    found = [FieldProblem(path, inside, json_type(at)) for path, at in times.items() if at is not None and at >= duration]
+    found = [
+        FieldProblem(path, inside, json_type(at)) for path, at in times.items() if at is not None and at >= duration
+    ]
     fades = {
         "video.fade_in": spec.video.fade_in,
         "video.fade_out": spec.video.fade_out,

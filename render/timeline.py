@@ -42,7 +42,7 @@ class Margin:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an overlay sits. An axis is a word (`start` is left or top) or the px coordinate of the overlay's centre."""
+    """Where an overlay sits. An axis is a word (`start` is left or top) or the px coordinate of its centre."""
 
     x: Align | int = "center"
     y: Align | int = "center"
@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """Colour of a clip as factors, 1 leaves things alone; `blur_px` is a Gaussian's standard deviation on the canvas."""
+    """Colour of a clip as factors, 1 leaves things alone; `blur_px` is a Gaussian's standard deviation."""
 
     exposure: float = 1.0
     brightness: float = 1.0
@@ -64,9 +64,9 @@ class Grade:
 class Media:
     """A stretch of a video file that fills the canvas.
 
-    `start_s` is where it begins in the source, in source seconds; `speed` 1/2 is half speed. `crop` is in upright source
-    px and has the canvas's shape. `rate` is the source's frames a second. `matrix` and `full_range` say how its YUV is
-    meant, `hdr` names the transfer of a high dynamic range source (`hlg`, `pq`) or is empty.
+    `start_s` is where it begins in the source, in source seconds; `speed` 1/2 is half speed. `crop` is in upright
+    source px and has the canvas's shape. `rate` is the source's frames a second. `matrix` and `full_range` say how
+    its YUV is meant, `hdr` names the transfer of a high dynamic range source (`hlg`, `pq`) or is empty.
     """
 
     path: Path
@@ -100,7 +100,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A soft copy of the glyphs behind them, moved by `dx_px` and `dy_px`; `blur_px` is a Gaussian's standard deviation."""
+    """A soft copy of the glyphs behind them, moved by `dx_px`, `dy_px`; `blur_px` is a standard deviation."""
 
     color: Rgba
     dx_px: float
@@ -121,8 +121,8 @@ class TextBox:
 class Text:
     """Words to draw. Sizes are px of the output.
 
-    The text is wrapped at `max_width_px`. Where it is then higher than `max_height_px` or a word is too wide, it is drawn
-    smaller, down to `min_size_px`. With `max_size_px` above `size_px` it also grows to fill that room.
+    The text is wrapped at `max_width_px`. Where it is then higher than `max_height_px` or a word is too wide, it is
+    drawn smaller, down to `min_size_px`. With `max_size_px` above `size_px` it also grows to fill that room.
     """
 
     text: str

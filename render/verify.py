@@ -42,7 +42,19 @@ def _check_picture(video: VideoInfo, timeline: Timeline) -> None:
 
 
 def _decode_end(path: Path, ffmpeg: FFmpeg) -> None:
-    args = ["-v", "error", "-xerror", *source(path, "-sseof", "-1"), "-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-"]
+    args = [
+        "-v",
+        "error",
+        "-xerror",
+        *source(path, "-sseof", "-1"),
+        "-map",
+        "0:v:0",
+        "-map",
+        "0:a:0",
+        "-f",
+        "null",
+        "-",
+    ]
     try:
         complaints = ffmpeg.capture(args, wall_s=_DECODE_S).stderr.strip()
     except FFmpegError as exc:

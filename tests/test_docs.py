@@ -56,7 +56,9 @@ def test_every_field_and_its_default(model: type[BaseModel]) -> None:
 
 def test_signature_fields_and_their_defaults() -> None:
     text = SECTIONS[spec.TextOverlay]
-    only_texts = {match["names"].strip("`") for match in ROW.finditer(text) if "Not for the signature" in match["meaning"]}
+    only_texts = {
+        match["names"].strip("`") for match in ROW.finditer(text) if "Not for the signature" in match["meaning"]
+    }
     assert set(rows(text)) - only_texts == set(spec.Signature.model_fields)
     for name, field in spec.Signature.model_fields.items():
         default = rows(text)[name]
@@ -104,7 +106,9 @@ def test_every_command_and_option() -> None:
         assert f"./vix {name}" in table, name
         inner = command.commands if isinstance(command, click.Group) else {}
         assert all(part in table for part in inner), name
-        for option in (opt for parameter in command.params if isinstance(parameter, click.Option) for opt in parameter.opts):
+        for option in (
+            opt for parameter in command.params if isinstance(parameter, click.Option) for opt in parameter.opts
+        ):
             assert option in table or option == "--out", option
     named = set(re.findall(r"`\./vix ([a-z]+)", README))
     assert named == set(cli.commands) | {"test", "bench"}

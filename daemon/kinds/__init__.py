@@ -1,4 +1,4 @@
-"""The kinds of films by name: how each reads a request, checks its names, and is prepared. A new kind is one line here."""
+"""The kinds of films by name: how each reads a request and is prepared. A new kind is one line here."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.kinds import template
-from render.spec import parse_template
+from daemon.sources.library import Library
+from fonts_cache import FontCache
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. `parse` raises SpecError, `check` lists names that stand for nothing, `prepare` compiles."""
+    """One kind.
 
-    parse: Callable[[object], Any]
-    check: Callable[..., list[Any]]
-    prepare: Callable[..., template.Prepared]
+    `read(data, library, fonts)` gives a checked request or raises SpecError; `prepare(data, seed, sources)` chooses
+    material and compiles.
+    """
+
+    read: Callable[[object, Library, FontCache], Any]
+    prepare: Callable[[object, int, template.Sources], template.Prepared]
 
 
-KINDS = {"template": Kind(parse_template, template.check, template.prepare)}
+KINDS = {"template": Kind(template.read, template.prepare)}

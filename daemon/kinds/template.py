@@ -1,4 +1,4 @@
-"""Template films: checks the names in a request, then finds its clips, track, logo and fonts and has it compiled."""
+"""Template films: reads a request and the names in it, finds clips, track, logo and fonts, has it compiled."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from daemon.errors import UnknownName
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
 from fonts_cache import FontCache, UnknownFont
-from render.errors import FieldProblem, MediaError, NoClips
+from render.errors import FieldProblem, MediaError, NoClips, SpecError
 from render.probe import MediaInfo
-from render.spec import TemplateSpec, parse_template
+from render.spec import MAX_NAME, MAX_TEXTS, TemplateSpec, parse_template
 from render.template import Clip, compile_template, seeded_share
 from render.timeline import Media, Timeline
 
@@ -40,33 +40,34 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def check(spec: TemplateSpec, library: Library, fonts: FontCache) -> list[FieldProblem]:
-    """Find names in a request that stand for nothing: styles, tracks, logos, fonts."""
-    found = _unknown("video.style", spec.video.style, library.clips, (RANDOM,))
-    if spec.video.style == RANDOM and not library.styles():
-        found.append(FieldProblem("video.style", "cannot be chosen: the library holds no clips yet", "string"))
-    found += _unknown("audio.audio", spec.audio.audio, library.track, (RANDOM, NONE))
-    if spec.logo is not None:
-        found += _unknown("logo.name", spec.logo.name, library.logo, (NONE, ""))
-    families = {f"text_overlays[{i}].font": words.font for i, words in enumerate(spec.text_overlays)}
-    if spec.signature is not None:
-        families["signature.font"] = spec.signature.font
-    for field, family in families.items():
-        found += _unknown_font(field, family, fonts)
-    return found
+def read(data: object, library: Library, fonts: FontCache) -> TemplateSpec:
+    """Read a request and make sure that every style, track, logo and font it names is there.
+
+    Raises:
+        SpecError: with every wrong field at once, of either sort.
+    """
+    problems: list[FieldProblem] = []
+    spec = None
+    try:
+        spec = parse_template(data)
+    except SpecError as exc:
+        problems += exc.problems
+    wrong = {problem.field for problem in problems}
+    problems += [problem for problem in _unknown_names(data, library, fonts) if problem.field not in wrong]
+    if problems or spec is None:
+        raise SpecError(problems)
+    return spec
 
 
 def prepare(data: object, seed: int, sources: Sources) -> Prepared:
     """Choose material by the seed and compile the film.
 
     Raises:
-        SpecError: the request is not valid (any more: a style may have gone since it was accepted).
+        SpecError: the request is not valid, or not any more: a style may have gone since it was accepted.
         NoClips: no style that is asked for holds a clip that can be used.
+        MediaError: the named track or logo is broken.
     """
-    spec = parse_template(data)
-    gone = check(spec, sources.library, sources.fonts)
-    if gone:
-        raise NoClips("; ".join(f"{problem.field} {problem.message}" for problem in gone))
+    spec = read(data, sources.library, sources.fonts)
     warnings: list[str] = []
     track = _track(spec, seed, sources, warnings)
     logo = sources.library.logo(spec.logo.name) if spec.logo and spec.logo.name not in (NONE, "") else None
@@ -75,24 +76,46 @@ def prepare(data: object, seed: int, sources: Sources) -> Prepared:
     return Prepared(timeline, choices, tuple(warnings))
 
 
-def _unknown(field: str, name: str, find: Callable[[str], Any], words: tuple[str, ...]) -> list[FieldProblem]:
+def _unknown_names(data: object, library: Library, fonts: FontCache) -> Iterator[FieldProblem]:
+    """Find names that stand for nothing. Works on the bare JSON, so that other mistakes do not hide these."""
+    style = _string(data, "video", "style") or RANDOM
+    if style == RANDOM and not library.styles():
+        yield FieldProblem("video.style", "cannot be chosen: the library holds no clips yet", "string")
+    yield from _unknown("video.style", style, library.clips, (RANDOM,))
+    yield from _unknown("audio.audio", _string(data, "audio", "audio") or RANDOM, library.track, (RANDOM, NONE))
+    yield from _unknown("logo.name", _string(data, "logo", "name") or NONE, library.logo, (NONE,))
+    texts = data.get("text_overlays") if isinstance(data, dict) else None
+    words = {
+        f"text_overlays[{i}].font": text for i, text in enumerate(texts[:MAX_TEXTS] if isinstance(texts, list) else [])
+    }
+    words["signature.font"] = data.get("signature") if isinstance(data, dict) else None
+    for field, text in words.items():
+        if family := _string(text, "font"):
+            yield from _unknown_font(field, family, fonts)
+
+
+def _string(data: object, *path: str) -> str | None:
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data if isinstance(data, str) and len(data) <= MAX_NAME else None
+
+
+def _unknown(field: str, name: str, find: Callable[[str], Any], words: tuple[str, ...]) -> Iterator[FieldProblem]:
     if name in words:
-        return []
+        return
     try:
         find(name)
     except UnknownName as exc:
-        return [FieldProblem(field, str(exc), "string")]
-    return []
+        yield FieldProblem(field, str(exc), "string")
 
 
-def _unknown_font(field: str, family: str, fonts: FontCache) -> list[FieldProblem]:
+def _unknown_font(field: str, family: str, fonts: FontCache) -> Iterator[FieldProblem]:
     try:
         fonts.path(family)
     except UnknownFont as exc:
         near = " or ".join(f'"{name}"' for name in exc.suggestions)
         hint = f" Did you mean {near}?" if near else ' Write "Arial" for one that is always there.'
-        return [FieldProblem(field, f"is no font that is known here.{hint}", "string")]
-    return []
+        yield FieldProblem(field, f"is no font that is known here.{hint}", "string")
 
 
 def _track(spec: TemplateSpec, seed: int, sources: Sources, warnings: list[str]) -> MediaInfo | None:

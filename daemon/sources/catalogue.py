@@ -44,7 +44,9 @@ class Catalogue:
         found = self._inspect(clip)
         self._put(clip, found)
         if found.defect:
-            _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": found.defect})
+            _log.warning(
+                "A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": found.defect}
+            )
         return found
 
     def skip(self, clip: Path, reason: str) -> None:

@@ -1,9 +1,9 @@
-"""The clip library as a folder: which styles, tracks and logos there are by name. Opens no file, so that the API can use it.
+"""The clip library as a folder: styles, tracks and logos by name. Opens no file, so that the API can use it.
 
     styles/<style>/*    clips        audio/*    tracks        logos/*    pictures
 
-A folder of clips without `styles` is taken as a library of one style, named like the folder. A name is only ever matched
-against what a listing holds, so no name reaches outside; entries that link to outside are not listed.
+A folder of clips without `styles` is taken as a library of one style, named like the folder. A name is only ever
+matched against what a listing holds, so no name reaches outside; entries that link to outside are not listed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from pathlib import Path
 from daemon.errors import UnknownName
 from render.problems import did_you_mean
 
-CLIPS = frozenset((".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".3gp", ".flv"))
+CLIPS = frozenset(
+    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".3gp", ".flv")
+)
 TRACKS = frozenset((".mp3", ".m4a", ".aac", ".wav", ".flac", ".ogg", ".opus"))
 LOGOS = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 
@@ -49,7 +51,7 @@ class Library:
             UnknownName: there is no such track.
         """
         tracks = self.tracks()
-        return _pick("track", name, tracks | {path.name: path for path in tracks.values()})
+        return _pick("track", name, tracks, {path.name: path for path in tracks.values()})
 
     def logos(self) -> dict[str, Path]:
         """Logos by file name, sorted."""
@@ -62,7 +64,7 @@ class Library:
             UnknownName: there is no such logo.
         """
         logos = self.logos()
-        return _pick("logo", name, {path.stem: path for path in logos.values()} | logos)
+        return _pick("logo", name, logos, {path.stem: path for path in logos.values()})
 
     def _style_folders(self) -> dict[str, Path]:
         inside = self.root / "styles"
@@ -89,11 +91,13 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _pick(what: str, name: str, known: dict[str, Path]) -> Path:
-    if name in known:
-        return known[name]
+def _pick(what: str, name: str, listed: dict[str, Path], also: dict[str, Path] | None = None) -> Path:
+    """Find a name among those that are listed and others that mean the same, at last without regard to case."""
+    known = {**(also or {}), **listed}
     folded = {key.casefold(): path for key, path in known.items()}
-    if name.casefold() in folded:
-        return folded[name.casefold()]
-    hint = did_you_mean(name, known) or (" Known: " + ", ".join(list(known)[:12]) + "." if known else " There is none.")
+    if (path := known.get(name) or folded.get(name.casefold())) is not None:
+        return path
+    hint = did_you_mean(name, listed) or (
+        " Known: " + ", ".join(list(listed)[:12]) + "." if listed else " There is none."
+    )
     raise UnknownName(f"is no {what} of the library.{hint}")

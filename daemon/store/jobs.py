@@ -106,8 +106,9 @@ class JobStore:
 
         `owner` names one run of one worker process. The job's `claim` is needed for every later write.
         """
-        if not self.waiting():
-            return None  # an idle worker asks all the time and must not take the writers' lock for it
+        with self._database.read() as connection:  # an idle worker asks all the time; it must not hold up writers
+            if connection.execute_sql(*_IS_ANY_WAITING).fetchone() is None:
+                return None
         now = self._clock()
         query = JobRow.update(
             status=Status.RENDERING,
@@ -179,6 +180,9 @@ _QUEUED: dict[str, Any] = {"status": Status.IN_QUEUE, "stage": "", "progress": 0
 def oldest_waiting() -> Any:
     """The query for the `seq` of the job that is next."""
     return JobRow.select(JobRow.seq).where(JobRow.status == Status.IN_QUEUE).order_by(JobRow.seq).limit(1)
+
+
+_IS_ANY_WAITING = oldest_waiting().sql()  # built once: building it takes longer than running it
 
 
 def _ahead(job_id: str) -> Any:

@@ -13,8 +13,6 @@ from daemon.web.bodies import parse_body, read_body
 from daemon.web.call import Call
 from daemon.web.describe import Outlook, describe, outlook
 from daemon.web.services import Services
-from render.errors import SpecError
-from render.spec import parse_template
 
 KIND = "template"
 _SEEDS = 2**32
@@ -32,12 +30,10 @@ def _submit(services: Services, key_id: str, raw: bytes) -> tuple[Job, Outlook]:
     """Check the request and store it.
 
     Raises:
-        NotJson, SpecError: as `parse_body` and `parse_template` do, or a name in it is not known.
+        NotJson, SpecError: as `parse_body` and the kind's `read` do.
     """
     body = parse_body(raw)
-    spec = body.parse_with(parse_template)
-    if unknown := KINDS[KIND].check(spec, services.library, services.fonts):
-        raise SpecError(unknown)
+    spec = body.parse_with(lambda data: KINDS[KIND].read(data, services.library, services.fonts))
     job = services.jobs.submit(
         NewJob(
             kind=KIND,

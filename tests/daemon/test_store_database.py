@@ -27,7 +27,7 @@ def write_locked(path: Path) -> Iterator[None]:
 
 def next_id(store: JobStore) -> str | None:
     job = store.claim("me")
-    return job and job.id
+    return job.id if job else None
 
 
 class TestErrors:

@@ -48,7 +48,9 @@ def test_version(ffmpeg: FFmpeg) -> None:
 def test_run_reports_frames_and_usage(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     seen: list[int] = []
     out = tmp_path / "a.mp4"
-    usage = ffmpeg.run(["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-frames:v", "90", str(out)], Watch(seen.append))
+    usage = ffmpeg.run(
+        ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-frames:v", "90", str(out)], Watch(seen.append)
+    )
     assert usage.frames == 90
     assert seen[-1] == 90
     assert seen == sorted(seen)
@@ -122,7 +124,9 @@ def test_feed_writes_standard_input(tmp_path: Path, ffmpeg: FFmpeg) -> None:
 
 def test_feed_tells_why_it_failed(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     with pytest.raises(FFmpegFailed) as caught:
-        ffmpeg.feed(["-f", "nonsense", "-i", "pipe:0", "-f", "null", "-"], (bytes(1000) for _ in range(1000)), wall_s=30)
+        ffmpeg.feed(
+            ["-f", "nonsense", "-i", "pipe:0", "-f", "null", "-"], (bytes(1000) for _ in range(1000)), wall_s=30
+        )
     assert "nonsense" in caught.value.tail
 
 

@@ -27,7 +27,9 @@ SMALL = {"width": 270, "height": 480}
 def black(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds of black, 1080x1920, tagged as modern files are."""
     tags = ("setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709",)
-    return media.clip(tmp_path_factory.mktemp("black") / "a.mp4", "color=c=black", size="1080x1920", seconds=4, filters=tags)
+    return media.clip(
+        tmp_path_factory.mktemp("black") / "a.mp4", "color=c=black", size="1080x1920", seconds=4, filters=tags
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,13 @@ def test_text_and_signature_sit_to_the_pixel(tmp_path: Path, black: Path, ffmpeg
     data = {
         "video": {"duration": 1},
         "text_overlays": [{"text": "HHHH", "font_size": 100, "positionxy": ["center", "center"]}],
-        "signature": {"text": "HHHH", "font_size": 50, "opacity": 1, "positionxy": ["bottom", "center"], "margin": [0, 25, 25, 0]},
+        "signature": {
+            "text": "HHHH",
+            "font_size": 50,
+            "opacity": 1,
+            "positionxy": ["bottom", "center"],
+            "margin": [0, 25, 25, 0],
+        },
     }
     frame = media.frames(make(data, [black], tmp_path, ffmpeg).path, 1080, 1920)[0]
     for at, size, line_top in ((slice(800, 1100), 100, 960 - 60), (slice(1700, 1920), 50, 1920 - 25 - 60)):
@@ -222,7 +230,9 @@ def test_factors_on_colour(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     ],
 )
 def test_colour_survives_matrix_and_range(tmp_path: Path, ffmpeg: FFmpeg, how: tuple[str, ...]) -> None:
-    source = media.clip(tmp_path / "c.mkv", "color=c=0xc86432", seconds=2, filters=("format=rgb24", *how), video=("-qp", "1"))
+    source = media.clip(
+        tmp_path / "c.mkv", "color=c=0xc86432", seconds=2, filters=("format=rgb24", *how), video=("-qp", "1")
+    )
     film = make({"video": {"duration": 1}, "output": {**SMALL, "quality": "high"}}, [source], tmp_path, ffmpeg)
     mean = media.frames(film.path, 270, 480)[5].reshape(-1, 3).mean(axis=0)
     grey = (0.299 * 200 + 0.587 * 100 + 0.114 * 50,) * 3
@@ -238,7 +248,12 @@ def test_screen_recordings_in_rgb_keep_their_colour(tmp_path: Path, ffmpeg: FFmp
 
 
 def test_high_dynamic_range_is_brought_to_video_levels(tmp_path: Path, ffmpeg: FFmpeg) -> None:
-    tags = ("format=rgb24", "scale=out_color_matrix=bt2020", "format=yuv420p10le", "setparams=color_trc=arib-std-b67:colorspace=bt2020nc:color_primaries=bt2020:range=tv")
+    tags = (
+        "format=rgb24",
+        "scale=out_color_matrix=bt2020",
+        "format=yuv420p10le",
+        "setparams=color_trc=arib-std-b67:colorspace=bt2020nc:color_primaries=bt2020:range=tv",
+    )
     source = media.clip(tmp_path / "h.mkv", "color=c=0xbfbfbf", seconds=2, filters=tags, video=("-qp", "1"))
     film = make({"video": {"duration": 1}, "output": SMALL}, [source], tmp_path, ffmpeg)
     mean = media.frames(film.path, 270, 480)[5].reshape(-1, 3).mean(axis=0)
@@ -250,7 +265,11 @@ def test_colour_of_a_logo_and_its_edge(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     white = media.clip(tmp_path / "w.mp4", "color=c=white", size="1080x1920", seconds=2)
     logo = tmp_path / "logo.png"
     Image.new("RGBA", (101, 101), (220, 30, 40, 255)).save(logo)
-    data = {"video": {"duration": 1}, "logo": {"name": "x", "size": 101, "positionxy": [301, 301]}, "output": {"quality": "high"}}
+    data = {
+        "video": {"duration": 1},
+        "logo": {"name": "x", "size": 101, "positionxy": [301, 301]},
+        "output": {"quality": "high"},
+    }
     frame = media.frames(make(data, [white], tmp_path, ffmpeg, logo=logo).path, 1080, 1920)[10].astype(int)
     assert frame[260:340, 260:340].reshape(-1, 3).mean(axis=0) == pytest.approx((220, 30, 40), abs=4)
     # Just outside the logo no dark rim: black behind transparency would show there.
@@ -276,8 +295,12 @@ def test_slow_sources_do_not_stutter(tmp_path: Path, ffmpeg: FFmpeg, rate: str, 
 def test_fast_sources_keep_their_own_frames(tmp_path: Path, ffmpeg: FFmpeg, rate: str, speed: float, step: int) -> None:
     # Each frame's grey is its number, so a blend would show as a number in between.
     count = "geq=lum='16+mod(N*3,216)':cb=128:cr=128"
-    source = media.clip(tmp_path / "n.mp4", "color=c=black", size="64x114", rate=rate, seconds=3, filters=(count,), video=("-qp", "0"))
-    timeline = compiled({"video": {"duration": 1, "speed": speed}, "output": {"width": 128, "height": 228}}, [source], ffmpeg)
+    source = media.clip(
+        tmp_path / "n.mp4", "color=c=black", size="64x114", rate=rate, seconds=3, filters=(count,), video=("-qp", "0")
+    )
+    timeline = compiled(
+        {"video": {"duration": 1, "speed": speed}, "output": {"width": 128, "height": 228}}, [source], ffmpeg
+    )
     (tmp_path / "w").mkdir()
     render(timeline, tmp_path / "film.mp4", tmp_path / "w", ffmpeg)
     luma = media.frames(tmp_path / "film.mp4", 128, 228, pixels="gray", extra=("-vf", "extractplanes=y"))
@@ -297,7 +320,9 @@ def test_rotated_clips_stand_upright(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     # Stored lying, with a mark to turn it: the red half must end up on top.
     halves = "geq=r='255*lt(X,W/2)':g=0:b='255*gte(X,W/2)'"
     flat = media.clip(tmp_path / "f.mp4", "color=c=black", size="480x270", seconds=2, filters=("format=rgb24", halves))
-    film = make({"video": {"duration": 1}, "output": SMALL}, [media.rotated(flat, tmp_path / "r.mp4", -90)], tmp_path, ffmpeg)
+    film = make(
+        {"video": {"duration": 1}, "output": SMALL}, [media.rotated(flat, tmp_path / "r.mp4", -90)], tmp_path, ffmpeg
+    )
     frame = media.frames(film.path, 270, 480)[5]
     assert frame[100, 135].argmax() == 0
     assert frame[380, 135].argmax() == 2
@@ -305,7 +330,9 @@ def test_rotated_clips_stand_upright(tmp_path: Path, ffmpeg: FFmpeg) -> None:
 
 def test_blur_softens_an_edge_by_its_radius(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     edge = ("geq=lum='16+219*gt(Y,H/2)':cb=128:cr=128",)
-    source = media.clip(tmp_path / "e.mp4", "color=c=black", size="1080x1920", seconds=1, filters=edge, video=("-qp", "4"))
+    source = media.clip(
+        tmp_path / "e.mp4", "color=c=black", size="1080x1920", seconds=1, filters=edge, video=("-qp", "4")
+    )
     for radius in (3, 20):
         film = make({"video": {"duration": 1, "speed": 1, "blur": radius}}, [source], tmp_path, ffmpeg)
         column = media.frames(film.path, 1080, 1920)[10][:, 540, 1] / 255
@@ -361,7 +388,14 @@ def test_cancel_leaves_nothing(tmp_path: Path, moving: Path, ffmpeg: FFmpeg) -> 
     (tmp_path / "w").mkdir()
     seen: list[float] = []
     with pytest.raises(Cancelled):
-        render(timeline, tmp_path / "film.mp4", tmp_path / "w", ffmpeg, on_progress=seen.append, cancelled=lambda: bool(seen))
+        render(
+            timeline,
+            tmp_path / "film.mp4",
+            tmp_path / "w",
+            ffmpeg,
+            on_progress=seen.append,
+            cancelled=lambda: bool(seen),
+        )
     assert not list(tmp_path.glob("film*"))
 
 
@@ -376,7 +410,11 @@ def test_progress_rises_to_the_end(tmp_path: Path, moving: Path, ffmpeg: FFmpeg)
 
 def test_two_hundred_overlays(tmp_path: Path, moving: Path, ffmpeg: FFmpeg) -> None:
     texts = [
-        {"text": f"{number}", "positionxy": [60 + number % 14 * 70, 60 + number // 14 * 110], "start_time": number / 150}
+        {
+            "text": f"{number}",
+            "positionxy": [60 + number % 14 * 70, 60 + number // 14 * 110],
+            "start_time": number / 150,
+        }
         for number in range(200)
     ]
     film = make({"video": {"duration": 2}, "text_overlays": texts, "output": SMALL}, [moving], tmp_path, ffmpeg)

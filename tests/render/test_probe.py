@@ -47,7 +47,9 @@ def test_rotated_clips_are_upright(tmp_path: Path, ffmpeg: FFmpeg, degrees: int)
 
 def test_full_range_and_matrix(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     full = probe(media.clip(tmp_path / "a.mp4", seconds=0.5, video=("-pix_fmt", "yuvj420p")), ffmpeg).video
-    tagged = probe(media.clip(tmp_path / "b.mp4", seconds=0.5, filters=("setparams=colorspace=bt709:range=tv",)), ffmpeg)
+    tagged = probe(
+        media.clip(tmp_path / "b.mp4", seconds=0.5, filters=("setparams=colorspace=bt709:range=tv",)), ffmpeg
+    )
     assert full is not None
     assert full.full_range
     assert full.matrix == "smpte170m"

@@ -75,7 +75,8 @@ def test_position_in_either_order(written: list[Any], meant: tuple[Any, Any]) ->
 
 
 @pytest.mark.parametrize(
-    "written", [["top", "bottom"], ["left", "right"], ["top", "top"], ["up", 3], [1], [1, 2, 3], "center", [True, 1], [1e9, 0]]
+    "written",
+    [["top", "bottom"], ["left", "right"], ["top", "top"], ["up", 3], [1], [1, 2, 3], "center", [True, 1], [1e9, 0]],
 )
 def test_position_refused(written: object) -> None:
     assert set(problems({"logo": {"positionxy": written}})) == {"logo.positionxy"}
@@ -140,7 +141,9 @@ def test_a_text_must_end_after_it_starts() -> None:
 
 def test_values_are_never_repeated() -> None:
     secret = "sk-very-secret-value"
-    found = problems({"video": {"duration": secret}, "text_overlays": [{"font_color": secret, "positionxy": [secret, 1]}]})
+    found = problems(
+        {"video": {"duration": secret}, "text_overlays": [{"font_color": secret, "positionxy": [secret, 1]}]}
+    )
     assert len(found) == 3
     assert not any(secret in problem.message for problem in found.values())
 
@@ -164,7 +167,9 @@ def test_limits_of_number_and_length() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["video", "text_overlays", "logo", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["video", "text_overlays", "logo", "x"]), inner)
+    ),
     max_leaves=12,
 )
 

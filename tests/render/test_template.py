@@ -184,7 +184,9 @@ def test_a_timeline_survives_json() -> None:
     assert from_json(to_json(timeline)) == timeline
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 99}', '{"version": 1}', '{"version": 1, "width": 3, "what": 1}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"version": 99}', '{"version": 1}', '{"version": 1, "width": 3, "what": 1}']
+)
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="timeline|Timeline"):
         from_json(text)
