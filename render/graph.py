@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from render.colour import BT709, blurred, fit, graded
 from render.encoder import audio_args, video_args
 from render.ffmpeg import source
-from render.timeline import Box, Grade, Layer, Media, Sound, Timeline
-
-SAMPLE_RATE = 48_000
+from render.sound import SAMPLE_RATE, decimal, sound_graph
+from render.timeline import Box, Layer, Media, Timeline
 
 # A rate this near to a whole multiple of the film's shows a doubled or dropped frame less than twice in three seconds
 # of 30 fps, which the eye does not catch; anything further off is blended.
 _CADENCE_TOLERANCE = Fraction(1, 50)
 # From here dropping unevenly is invisible: the step between kept frames varies by a third at most.
 _DENSE = 3
-# A wide blur looks the same at a quarter of the size and costs a fifth.
-_WIDE_BLUR_PX = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,11 @@ def film_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[st
     timeline = lowered.timeline
     inputs, graph = _picture(lowered, part, threads)
     first_sound = _count(inputs)
-    sound_inputs, sound_graph = _sound(timeline, first_sound)
+    sound_inputs, sound_chains = sound_graph(timeline, first_sound)
     return [
         *inputs,
         *sound_inputs,
-        *_graph_args(graph + sound_graph),
+        *_graph_args(graph + sound_chains),
         *("-map", "[picture]", "-map", "[sound]"),
         *_video_out(timeline, part, threads),
         *_audio_out(timeline),
@@ -103,11 +101,11 @@ def slice_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[s
 
 def join_args(timeline: Timeline, list_file: Path, out: Path) -> list[str]:
     """Arguments that join slices named in a concat list by stream copy and add the sound."""
-    sound_inputs, sound_graph = _sound(timeline, 1)
+    sound_inputs, sound_chains = sound_graph(timeline, 1)
     return [
         *("-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", f"file:{list_file}"),
         *sound_inputs,
-        *_graph_args(sound_graph),
+        *_graph_args(sound_chains),
         *("-map", "0:v:0", "-map", "[sound]", "-c:v", "copy"),
         *_audio_out(timeline),
         *_file_out(out),
@@ -162,17 +160,13 @@ def _media_input(media: Media, part: Slice, timeline: Timeline, threads: int) ->
     start_s = media.start_s + skipped
     # A little more than is shown: the blend looks one frame ahead, and the tail of a clip may be a frame short.
     length_s = part.frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
-    cut = ["-ss", _decimal(start_s), "-t", _decimal(length_s)] if start_s else ["-t", _decimal(length_s)]
+    cut = ["-ss", decimal(start_s), "-t", decimal(length_s)] if start_s else ["-t", decimal(length_s)]
     return source(media.path, "-threads", str(threads), "-an", "-sn", "-dn", *cut)
 
 
 def _black_input(timeline: Timeline) -> list[str]:
     size = f"{timeline.width}x{timeline.height}"
     return ["-f", "lavfi", "-i", f"color=c=black:s={size}:r={timeline.rate},format=yuv420p"]
-
-
-def _decimal(value: Fraction) -> str:
-    return f"{float(value):.6f}"
 
 
 def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
@@ -187,9 +181,9 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
     steps = [f"setpts=(PTS-STARTPTS)*{media.speed.denominator}/{media.speed.numerator}"]
     if not blended:
         steps.append(f"fps={rate}:start_time=0")
-    steps += _fit(media, timeline)
-    steps += _graded(media.grade)
-    steps += _blurred(media.grade.blur_px, timeline)
+    steps += fit(media, timeline.width, timeline.height)
+    steps += graded(media.grade)
+    steps += blurred(media.grade.blur_px, timeline.width, timeline.height)
     if blended:
         # Neighbouring frames are mixed by their distance in time. For 20 s of film from 30 fps at half speed that costs
         # 0.1 CPU s; minterpolate's blend looks the same at 2.4, and its motion compensation takes over 200.
@@ -214,93 +208,13 @@ def _clock(part: Slice, timeline: Timeline) -> str:
     return f"trim=end_frame={part.frames},settb={tick},setpts=N+{part.start}"
 
 
-_BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
-
-
-def _fit(media: Media, timeline: Timeline) -> Iterator[str]:
-    """Crop and scale to the canvas, bring colour to 8 bit limited-range BT.709; nothing where it is that already."""
-    crop = media.crop
-    if (crop.w, crop.h) != (media.width, media.height):
-        yield f"crop={crop.w}:{crop.h}:{crop.x}:{crop.y}"
-    target = f"w={timeline.width}:h={timeline.height}:filter=bicubic"
-    ready = media.matrix == "bt709" and not media.full_range and not media.hdr
-    if media.hdr:
-        yield from _tone_mapped(media, target)
-    elif not ready or (crop.w, crop.h) != (timeline.width, timeline.height):
-        # zimg rounds where swscale truncates: as fast, and up to three levels nearer.
-        yield f"zscale={target}:{_meant(media)}:m=709:r=limited"
-    yield "format=yuv420p"
-    yield _BT709
-    yield "setsar=1"
-
-
-_ZIMG_MATRICES = {
-    "gbr": "gbr",
-    "bt470bg": "470bg",
-    "smpte170m": "170m",
-    "smpte240m": "240m",
-    "fcc": "fcc",
-    "bt2020nc": "2020_ncl",
-    "bt2020c": "2020_cl",
-}
-
-
-def _meant(media: Media) -> str:
-    """How a source's numbers are meant, in zscale's words."""
-    return f"min={_ZIMG_MATRICES.get(media.matrix, '709')}:rin={'full' if media.full_range else 'limited'}"
-
-
-def _tone_mapped(media: Media, target: str) -> Iterator[str]:
-    """High dynamic range to BT.709: to linear light at the canvas's size, highlights compressed, back to video levels.
-
-    1.0 is reference white of HLG and PQ programmes, 203 cd/m2 (ITU-R BT.2408). A Moebius curve leaves what is below
-    half of it alone and puts reference white at 89 % of the signal; Hable's, the usual choice, darkens everything.
-    """
-    transfer = {"hlg": "arib-std-b67", "pq": "smpte2084"}[media.hdr]
-    yield f"zscale={target}:{_meant(media)}:tin={transfer}:pin=2020:t=linear:npl=203"
-    yield "format=gbrpf32le"
-    yield "zscale=p=709"
-    yield "tonemap=tonemap=mobius:param=0.5:desat=0"
-    yield "zscale=t=709:m=709:r=limited"
-
-
-def _graded(grade: Grade) -> Iterator[str]:
-    """One look-up table for each plane.
-
-    On values v of R'G'B' from 0 to 1 the factors mean: exposure e on linear light, v * e^(1/2.4) (display gamma of
-    ITU-R BT.1886); brightness b, v * b; contrast c, (v - 1/2) * c + 1/2; saturation s, distance from grey times s. As
-    Y'CbCr is linear in R'G'B', gains of all three carry over: luma spans 16 to 235, colour 16 to 240 around 128.
-    """
-    gain = grade.exposure ** (1 / 2.4) * grade.brightness * grade.contrast
-    lift = 16 + 219 * (1 - grade.contrast) / 2
-    colour = gain * grade.saturation
-    if (gain, lift, colour) == (1.0, 16.0, 1.0):
-        return
-    luma = f"clip((val-16)*{gain:.6f}+{lift:.6f}+0.5\\,16\\,235)"
-    chroma = f"clip((val-128)*{colour:.6f}+128.5\\,16\\,240)"
-    yield f"lutyuv=y='{luma}':u='{chroma}':v='{chroma}'"
-
-
-def _blurred(sigma_px: float, timeline: Timeline) -> Iterator[str]:
-    if sigma_px <= 0:
-        return
-    if sigma_px < _WIDE_BLUR_PX:
-        yield f"gblur=sigma={sigma_px:.3f}:steps=3"
-        return
-    small_w, small_h = (max(16, round(side / 8) * 2) for side in (timeline.width, timeline.height))
-    yield f"scale={small_w}:{small_h}:flags=area"
-    yield f"gblur=sigma={sigma_px / 4:.3f}:steps=3"
-    yield f"scale={timeline.width}:{timeline.height}:flags=bicubic"
-    yield _BT709
-
-
 def _atlas_chains(sprites: Sequence[Sprite], rate: Fraction) -> Iterator[str]:
     """Decode the atlas once and cut every overlay out of that one frame."""
     outputs = "".join(f"[cell{number}]" for number in range(len(sprites)))
     split = f",split={len(sprites)}" if len(sprites) > 1 else ""
     yield (
         "[1:v:0]scale=flags=accurate_rnd+full_chroma_int+full_chroma_inp:out_color_matrix=bt709:out_range=tv,"
-        f"format=yuva420p,{_BT709}{split}{outputs}"
+        f"format=yuva420p,{BT709}{split}{outputs}"
     )
     for number, sprite in enumerate(sprites):
         cell = sprite.cell
@@ -326,7 +240,7 @@ def _faded(layer: Layer, rate: Fraction) -> str:
 def _overlay(below: str, number: int, sprite: Sprite, rate: Fraction) -> str:
     layer = sprite.layer
     # Half a frame of slack on both sides keeps rounding of times away from the decision.
-    first, last = (_decimal((frame - Fraction(1, 2)) / rate) for frame in (layer.start, layer.end))
+    first, last = (decimal((frame - Fraction(1, 2)) / rate) for frame in (layer.start, layer.end))
     shown = f"between(t\\,{first}\\,{last})"
     options = f"x={sprite.x}:y={sprite.y}:format=yuv420:eof_action=repeat:enable='{shown}'"
     return f"[{below}][sprite{number}]overlay={options}[over{number}]"
@@ -335,55 +249,11 @@ def _overlay(below: str, number: int, sprite: Sprite, rate: Fraction) -> str:
 def _closing(part: Slice, timeline: Timeline) -> Iterator[str]:
     """Fades of the whole picture, then time that starts at zero as a file's must."""
     if timeline.fade_in > part.start:
-        yield f"fade=t=in:st=0:d={_decimal(timeline.fade_in / timeline.rate)}"
+        yield f"fade=t=in:st=0:d={decimal(timeline.fade_in / timeline.rate)}"
     if timeline.fade_out and timeline.frames - timeline.fade_out < part.end:
         # The last frame is black: the fade ends where that frame begins.
         start = timeline.frames - 1 - timeline.fade_out
-        yield f"fade=t=out:st={_decimal(max(start, 0) / timeline.rate)}:d={_decimal(timeline.fade_out / timeline.rate)}"
+        yield f"fade=t=out:st={decimal(max(start, 0) / timeline.rate)}:d={decimal(timeline.fade_out / timeline.rate)}"
     yield f"setpts=PTS-{part.start}"
     yield "format=yuv420p"
-    yield _BT709
-
-
-def _sound(timeline: Timeline, first_input: int) -> tuple[list[str], list[str]]:
-    """Inputs and chains that end in `[sound]`: exactly as long as the film, silent where nothing plays."""
-    samples = round(timeline.duration_s * SAMPLE_RATE)
-    if not timeline.sounds:
-        silence = f"anullsrc=channel_layout=stereo:sample_rate={SAMPLE_RATE}"
-        return ["-f", "lavfi", "-i", silence], [f"[{first_input}:a]atrim=end_sample={samples}[sound]"]
-    inputs: list[str] = []
-    chains: list[str] = []
-    for number, sound in enumerate(timeline.sounds):
-        inputs += source(sound.path, *_sound_input(sound))
-        chains.append(f"[{first_input + number}:a:0]{','.join(_heard(sound, timeline))}[sound{number}]")
-    names = "".join(f"[sound{number}]" for number in range(len(timeline.sounds)))
-    mix = f"amix=inputs={len(timeline.sounds)}:normalize=0:duration=longest," if len(timeline.sounds) > 1 else ""
-    limit = "alimiter=limit=0.95:level=0," if mix or any(sound.volume > 1 for sound in timeline.sounds) else ""
-    chains.append(f"{names}{mix}{limit}apad=whole_len={samples},atrim=end_sample={samples}[sound]")
-    return inputs, chains
-
-
-def _sound_input(sound: Sound) -> list[str]:
-    loop = ["-stream_loop", "-1"] if sound.loop else []
-    start = ["-ss", _decimal(sound.source_start_s)] if sound.source_start_s else []
-    return ["-vn", "-sn", "-dn", *loop, *start]
-
-
-def _heard(sound: Sound, timeline: Timeline) -> Iterator[str]:
-    rate = timeline.rate
-    length_s = sound.frames / rate
-    yield f"aresample={SAMPLE_RATE}"
-    if sound.mono:
-        # FFmpeg's own way from one channel to two takes 3 dB away.
-        yield "pan=stereo|c0=c0|c1=c0"
-    yield "aformat=sample_fmts=fltp:channel_layouts=stereo"
-    yield f"atrim=end_sample={round(length_s * SAMPLE_RATE)}"
-    yield "asetpts=N/SR/TB"
-    if sound.volume != 1:
-        yield f"volume={sound.volume:.6f}"
-    if sound.fade_in:
-        yield f"afade=t=in:st=0:d={_decimal(sound.fade_in / rate)}"
-    if sound.fade_out:
-        yield f"afade=t=out:st={_decimal((sound.frames - sound.fade_out) / rate)}:d={_decimal(sound.fade_out / rate)}"
-    if sound.start:
-        yield f"adelay=delays={round(sound.start / rate * 1000)}:all=1"
+    yield BT709
