@@ -56,7 +56,7 @@ class _Child:
         wait_s = _WAITS_S[min(self._deaths, len(_WAITS_S) - 1)]
         self._start_at = now + wait_s
         _log.error(
-            "process died, starts again", extra={"action": "died", "process": self.name, "code": code, "in_s": wait_s}
+            "process died, starts again", extra={"action": "died", "child": self.name, "code": code, "in_s": wait_s}
         )
         return None
 

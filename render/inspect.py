@@ -26,6 +26,7 @@ INSPECT_S = 180.0
 # A clip that gives less than this, in source seconds, is no shot.
 MIN_CLIP_S = 1.0
 _THUMBNAIL_SIDE_PX = 160
+_SHORT_FRAMES = 900
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -105,7 +106,7 @@ def _look(info: MediaInfo, video: VideoInfo, ffmpeg: FFmpeg) -> Inspection:
 
 
 def _samples(path: Path, video: VideoInfo, ffmpeg: FFmpeg) -> Frames:
-    """Take close pairs of small frames, evenly spread. Seeking costs less than decoding everything in between."""
+    """Take close pairs of small frames, evenly spread over the clip."""
     import numpy as np
 
     from render.vision import PAIR_GAP_S, SAMPLES, SIDE_PX
@@ -113,16 +114,34 @@ def _samples(path: Path, video: VideoInfo, ffmpeg: FFmpeg) -> Frames:
     size = _small(float(video.width * video.sar), video.height, SIDE_PX)
     step_s = float(video.duration_s) / SAMPLES
     gap_s = min(PAIR_GAP_S, step_s / 2)
-    found = []
-    for number in range(SAMPLES):
-        at_s = step_s * (number + 0.5) - gap_s / 2
-        cut = ["-ss", f"{at_s:.3f}", "-threads", "1"]
-        args = ["-vf", f"fps=1/{gap_s:.6f}:start_time=0,scale={size[0]}:{size[1]}:flags=area", "-frames:v", "2"]
-        found.append(_pixels([*source(path, *cut), "-map", "0:v:0", *args], size, ffmpeg))
-    frames = np.concatenate(found)
+    if video.frames <= _SHORT_FRAMES:
+        frames = _pairs_in_one_pass(path, size, step_s, gap_s, ffmpeg)
+    else:
+        starts_s = (step_s * (number + 0.5) - gap_s / 2 for number in range(SAMPLES))
+        frames = np.concatenate([_pair(path, size, start_s, gap_s, ffmpeg) for start_s in starts_s])
     if len(frames) < 2:
         raise MediaError("hardly any frame of it can be decoded")
     return frames
+
+
+def _pairs_in_one_pass(path: Path, size: tuple[int, int], step_s: float, gap_s: float, ffmpeg: FFmpeg) -> Frames:
+    """Decode all of a short clip, which may be one group of pictures: each seek would start at its beginning again."""
+    first, second = (f"{step_s * 3 / 4 - shift_s:.6f}" for shift_s in (0, gap_s))
+    crossed = "+".join(f"gt(floor((t+{a})/{step_s:.6f})\\,floor((prev_t+{a})/{step_s:.6f}))" for a in (first, second))
+    steps = f"setpts=PTS-STARTPTS,select='{crossed}',{_shrink(size)}"
+    args = [*source(path, "-threads", "1"), "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", steps]
+    return _pixels(args, size, ffmpeg)
+
+
+def _pair(path: Path, size: tuple[int, int], start_s: float, gap_s: float, ffmpeg: FFmpeg) -> Frames:
+    """Seek in a long clip, which costs less than decoding everything in between."""
+    steps = f"fps=1/{gap_s:.6f}:start_time=0,{_shrink(size)}"
+    cut = ["-ss", f"{max(0.0, start_s):.3f}", "-threads", "1"]
+    return _pixels([*source(path, *cut), "-map", "0:v:0", "-vf", steps, "-frames:v", "2"], size, ffmpeg)
+
+
+def _shrink(size: tuple[int, int]) -> str:
+    return f"scale={size[0]}:{size[1]}:flags=area"
 
 
 def _small(width: float, height: int, side_px: int) -> tuple[int, int]:
