@@ -56,7 +56,8 @@ class _Child:
         wait_s = _WAITS_S[min(self._deaths, len(_WAITS_S) - 1)]
         self._start_at = now + wait_s
         _log.error(
-            "process died, starts again", extra={"action": "died", "child": self.name, "code": code, "in_s": wait_s}
+            "A process died and is started again.",
+            extra={"action": "died", "child": self.name, "code": code, "in_s": wait_s},
         )
         return None
 
@@ -86,6 +87,10 @@ def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping
                     _stop(children, stop_s, lambda: asked)
                     return code
             time.sleep(_POLL_S)
+        _log.info(
+            "Stopping: a running film may finish first; asking again stops it at once.",
+            extra={"action": "stopping", "within_s": stop_s},
+        )
         _stop(children, stop_s, lambda: asked)
         return 0
     finally:

@@ -16,7 +16,9 @@ Frames = NDArray[np.uint8]
 
 def run(*args: str) -> bytes:
     """Run FFmpeg and return its standard output; a failure shows its message."""
-    done = subprocess.run([FFMPEG, "-v", "error", "-y", *args], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(
+        [FFMPEG, "-v", "error", "-y", *args], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -63,7 +65,20 @@ def tone(path: Path, *, seconds: float = 3, frequency: int = 440, volume: float 
 def frames(path: Path, width: int, height: int, *, pixels: str = "rgb24", extra: tuple[str, ...] = ()) -> Frames:
     """Decode every frame to RGB [n, h, w, 3] (or grey [n, h, w]), by BT.709 as players do."""
     scale = ("-vf", f"scale={width}:{height}:in_color_matrix=bt709:flags=bicubic")
-    raw = run("-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", *(extra or scale), "-pix_fmt", pixels, "-f", "rawvideo", "-")
+    raw = run(
+        "-i",
+        str(path),
+        "-map",
+        "0:v",
+        "-fps_mode",
+        "passthrough",
+        *(extra or scale),
+        "-pix_fmt",
+        pixels,
+        "-f",
+        "rawvideo",
+        "-",
+    )
     array = np.frombuffer(raw, np.uint8)
     return array.reshape(-1, height, width) if pixels == "gray" else array.reshape(-1, height, width, 3)
 
