@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_progress_comes_at_least_once_a_second(ffmpeg: FFmpeg) -> None:
     times: list[float] = []
     args = ["-re", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=30", "-t", "3", "-f", "null", "-"]
     ffmpeg.run(args, Watch(lambda frame: times.append(time.monotonic())))
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     assert len(times) >= 4
     assert sorted(gaps)[len(gaps) // 2] < 1.0
 

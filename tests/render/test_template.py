@@ -188,5 +188,5 @@ def test_a_timeline_survives_json() -> None:
     "text", ["[]", "{}", '{"version": 99}', '{"version": 1}', '{"version": 1, "width": 3, "what": 1}']
 )
 def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="timeline|Timeline"):
+    with pytest.raises(ValueError, match=r"timeline|Timeline"):
         from_json(text)
