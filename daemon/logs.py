@@ -19,10 +19,9 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = (f"{key}={_plain(value)}" for key, value in vars(record).items() if key not in _STANDARD)
         line = " ".join((self.formatTime(record), record.levelname, record.name, record.getMessage(), *extra))
-        line = line.encode("utf-8", "backslashreplace").decode()
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return line
+        return line.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: object) -> str:

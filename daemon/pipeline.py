@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -12,13 +13,15 @@ from typing import Any
 
 from daemon.kinds import KINDS
 from daemon.kinds.template import Prepared, Sources
-from render.errors import ClipEndedEarly
+from render.errors import Cancelled, ClipEndedEarly, RenderError
 from render.executor import Options, Rendered, render
 from render.ffmpeg import FFmpeg
 from render.inspect import make_thumbnail
 
 # Progress of a whole job, in percent: preparing takes none worth showing, checking and the thumbnail the last few.
 _RENDERED = 97
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[str, int], bool]
 
@@ -53,7 +56,7 @@ class Film:
 
 
 def make(order: Order, tools: Tools, report: Report, cancelled: Callable[[], bool]) -> Film:
-    """Make the film of an order: `films/<name>.mp4` and `.jpg`. Both appear complete or not at all.
+    """Make the film of an order: `films/<name>.mp4` and `.jpg`. Each appears complete or not at all.
 
     `report(stage, percent)` answers whether the order is still this caller's to make.
 
@@ -69,13 +72,13 @@ def make(order: Order, tools: Tools, report: Report, cancelled: Callable[[], boo
     try:
         mine.at("prepare", 0)
         prepared = KINDS[order.kind].prepare(order.spec, order.seed, tools.sources)
+        if mine.lost or cancelled():
+            raise Cancelled("the job was stopped before its film was begun")
         film = tools.films / f"{order.name}.mp4"
         rendered = _render(prepared, film, work, tools, mine, cancelled)
         mine.at("thumbnail", _RENDERED)
-        make_thumbnail(film, film.with_suffix(".jpg"), tools.ffmpeg)
-        return Film(
-            _result(order, prepared, rendered, film, time.monotonic() - started), prepared.warnings + rendered.warnings
-        )
+        warnings = prepared.warnings + rendered.warnings + _thumbnail(film, tools.ffmpeg)
+        return Film(_result(order, prepared, rendered, film, time.monotonic() - started), warnings)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -115,6 +118,16 @@ def _render(
         raise
 
 
+def _thumbnail(film: Path, ffmpeg: FFmpeg) -> tuple[str, ...]:
+    """Make the thumbnail. A finished film is not thrown away for want of one."""
+    try:
+        make_thumbnail(film, film.with_suffix(".jpg"), ffmpeg)
+    except RenderError as exc:
+        _log.warning("A film has no thumbnail.", exc_info=exc, extra={"action": "thumbnail_failed", "film": film.name})
+        return ("no thumbnail could be made",)
+    return ()
+
+
 def _result(order: Order, prepared: Prepared, rendered: Rendered, film: Path, render_s: float) -> dict[str, Any]:
     timeline = prepared.timeline
     with film.open("rb") as file:
@@ -124,6 +137,7 @@ def _result(order: Order, prepared: Prepared, rendered: Rendered, film: Path, re
         "width": timeline.width,
         "height": timeline.height,
         "fps": float(timeline.rate),
+        "quality": timeline.quality,
         "bytes": film.stat().st_size,
         "sha256": digest,
         "seed": order.seed,

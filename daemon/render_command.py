@@ -43,7 +43,7 @@ def run(request: RenderRequest, tools: Tools) -> None:
     if request.timeline or request.dry_run:
         _show(kind.prepare(data, seed, tools.sources), request.timeline)
     if request.out is not None and not request.dry_run:
-        _make(data, seed, request.out, tools)
+        _make(data, seed, request.out, tools, request.timeline)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -65,12 +65,18 @@ def _show(prepared: Prepared, timeline: bool) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def _make(data: dict[str, Any], seed: int, out: Path, tools: Tools) -> None:
+def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".vix-", dir=out.parent)
+    except OSError as exc:
+        raise click.ClickException(f"{out} cannot be written: {exc.strerror}") from exc
+
+
+def _make(data: dict[str, Any], seed: int, out: Path, tools: Tools, quiet: bool) -> None:
     """Render beside the target, so that the finished film only needs a new name."""
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-
-    with tempfile.TemporaryDirectory(prefix=".vix-", dir=out.parent) as folder:
+    with _folder_beside(out) as folder:
         here = replace(tools, films=Path(folder), work=Path(folder))
         with ProgressLine("Rendering:") as line:
 
@@ -80,7 +86,7 @@ def _make(data: dict[str, Any], seed: int, out: Path, tools: Tools) -> None:
 
             film = make(Order("film", "template", data, seed), here, report, lambda: False)
         shutil.move(Path(folder) / "film.mp4", out)
-        shutil.move(Path(folder) / "film.jpg", out.with_suffix(".jpg"))
     for warning in film.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(json.dumps(film.result, indent=2))
+    # Where a Timeline is on standard output already, the result must not follow it there.
+    click.echo(json.dumps(film.result, indent=2), err=quiet)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, ValidationError, field_validator
+from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daemon.errors import SettingsError
@@ -29,8 +31,9 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="What clients reach the API at; without it, URLs in answers use the request's host."
     )
-    queue_url: str = Field(
-        "", description="Where the doorbell hangs: empty for a file in the data folder, or `redis://`, `postgresql://`."
+    queue_url: SecretStr = Field(
+        SecretStr(""),
+        description="Where the doorbell hangs: empty for a file in the data folder, or `redis://`, `postgresql://`.",
     )
     ffmpeg: str = Field(
         "",
@@ -62,10 +65,19 @@ class Settings(BaseSettings):
 
     @field_validator("queue_url", mode="after")
     @classmethod
-    def _known_queue(cls, value: str) -> str:
-        if value and not re.match(r"(sqlite|rediss?|postgres(ql)?)://", value):
+    def _known_queue(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not re.match(r"(sqlite|rediss?|postgres(ql)?)://", url):
             raise ValueError("must be empty or start with sqlite://, redis:// or postgresql://")
         return value
+
+    @field_validator("ffmpeg", mode="after")
+    @classmethod
+    def _executable(cls, value: str) -> str:
+        found = shutil.which(value) if value else ""
+        if found is None:
+            raise ValueError("is not an executable file")
+        return os.path.abspath(found) if found else ""
 
     @property
     def library_folder(self) -> Path:
@@ -108,6 +120,14 @@ def load() -> Settings:
     except ValidationError as exc:
         lines = [f"{_variable(error['loc'])}: {error['msg']}" for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines)) from None
+
+
+def misspelt() -> list[str]:
+    """A sentence for each `VIX_` variable that means nothing."""
+    known = [f"VIX_{name.upper()}" for name in Settings.model_fields]
+    strange = sorted(name for name in os.environ if name.startswith("VIX_") and name not in known)
+    near = {name: get_close_matches(name, known, n=1) for name in strange}
+    return [f"{name} is no setting." + (f" Did you mean {near[name][0]}?" if near[name] else "") for name in strange]
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

@@ -20,6 +20,7 @@ from render.timeline import Box, Layer, Picture, Text, Timeline
 
 # About eight full pictures; what they take in memory, Pillow and FFmpeg together, is then below 120 MB.
 MAX_ATLAS_PX = 16_000_000
+_TOO_LARGE = "the overlays are too large to be drawn together; use fewer, or smaller ones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def lower(timeline: Timeline, folder: Path) -> tuple[Lowered, tuple[str, ...]]:
             continue
         total_px += cut.image.width * cut.image.height
         if total_px > MAX_ATLAS_PX:
-            raise TextError("the overlays are too large to be drawn together; use fewer, or smaller ones")
+            raise TextError(_TOO_LARGE)
         cuts.append(cut)
     if not cuts:
         return Lowered(timeline), tuple(warnings)
@@ -100,17 +101,23 @@ def _even(layer: Layer, image: Image.Image, x: int, y: int) -> _Cut:
 
 
 def _pack(cuts: list[_Cut], path: Path, width: int) -> list[Sprite]:
-    """Lay the cuts out in rows, in order, and write the file."""
+    """Lay the cuts out in rows and write the file; the sprites come in the cuts' order.
+
+    Rows are filled from the highest cut to the lowest, so that little room is lost however shapes alternate.
+    """
     width = width + 1 & ~1
-    cells: list[Box] = []
+    cells: dict[int, Box] = {}
     x = y = row = 0
-    for cut in cuts:
-        if x + cut.image.width > width:
+    for number in sorted(range(len(cuts)), key=lambda number: -cuts[number].image.height):
+        image = cuts[number].image
+        if x + image.width > width:
             x, y, row = 0, y + row, 0
-        cells.append(Box(x, y, cut.image.width, cut.image.height))
-        x, row = x + cut.image.width, max(row, cut.image.height)
+        cells[number] = Box(x, y, image.width, image.height)
+        x, row = x + image.width, max(row, image.height)
+    if width * (y + row) > MAX_ATLAS_PX:
+        raise TextError(_TOO_LARGE)
     atlas = Image.new("RGBA", (width, y + row), (0, 0, 0, 0))
-    for cut, cell in zip(cuts, cells, strict=True):
-        atlas.paste(cut.image, (cell.x, cell.y))
+    for number, cell in cells.items():
+        atlas.paste(cuts[number].image, (cell.x, cell.y))
     atlas.save(path, compress_level=1)
-    return [Sprite(cut.layer, cell, cut.x, cut.y) for cut, cell in zip(cuts, cells, strict=True)]
+    return [Sprite(cut.layer, cells[number], cut.x, cut.y) for number, cut in enumerate(cuts)]

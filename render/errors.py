@@ -7,7 +7,8 @@ RenderError
  ├── TextError            a text or picture cannot be drawn
  ├── NoClips              a style holds no clip that can be used
  ├── FFmpegError          FFmpeg was started and did not deliver
- │    ├── FFmpegFailed    it ended with an error
+ │    ├── FFmpegFailed    it ended with an error: a verdict on what it was given
+ │    ├── FFmpegLost      it could not be started or was killed: no verdict on anything
  │    ├── FFmpegStalled   it made no progress for too long
  │    └── FFmpegTimeout   it ran longer than its wall-clock limit
  ├── VerifyError          a finished file is not what the Timeline promised
@@ -54,10 +55,11 @@ class MediaError(RenderError):
 
 
 class ClipEndedEarly(MediaError):
-    """A clip holds less picture than it announced, which showed only while it was rendered."""
+    """A clip holds less picture than it announced, which showed only in the render. `tail`: as FFmpegError's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tail: str = "") -> None:
         self.path = path
+        self.tail = tail
         super().__init__(f"{path.name} ended before its time; the file is damaged")
 
 
@@ -85,7 +87,13 @@ class FFmpegError(RenderError):
 
 
 class FFmpegFailed(FFmpegError):
-    """FFmpeg ended with an error."""
+    """FFmpeg ended with an error, which is a verdict on what it was given."""
+
+
+class FFmpegLost(FFmpegError):
+    """FFmpeg, or what looks at its frames, could not be started or was killed, which says nothing about any file."""
+
+    code = "ffmpeg_lost"
 
 
 class FFmpegStalled(FFmpegError):

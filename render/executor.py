@@ -101,7 +101,7 @@ class _Run:
             and piece.ground is not None
             and isinstance(media := piece.ground.content, Media)
         ):
-            raise ClipEndedEarly(media.path)
+            raise ClipEndedEarly(media.path, usage.tail)
 
     def join(self, args: list[str]) -> Usage:
         """Run a command and count what it used."""

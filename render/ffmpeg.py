@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from render.errors import Cancelled, FFmpegFailed, FFmpegStalled, FFmpegTimeout
+from render.errors import Cancelled, FFmpegError, FFmpegFailed, FFmpegLost, FFmpegStalled, FFmpegTimeout
 
 STALL_S = 60.0
 TAIL_BYTES = 8_192
@@ -26,8 +26,11 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,"
     "mp3,wav,flac,ogg,aac,aiff,png_pipe,jpeg_pipe,webp_pipe"
 )
-_PREFIX = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-max_alloc", "268435456")
+_PREFIX = ("-hide_banner", "-max_alloc", "268435456")
+_QUIET = ("-nostdin", "-loglevel", "warning")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
+# Variables such as FFREPORT and AV_LOG_FORCE_COLOR change what FFmpeg writes, others hold secrets: it gets none.
+_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "AV_LOG_FORCE_NOCOLOR": "1"}
 _POLL_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,11 +38,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a finished process used and did: user and system seconds, largest resident set in MB, frames written."""
+    """What a finished process used and did: user and system seconds, largest resident set in MB, frames, last lines."""
 
     cpu_s: float
     peak_rss_mb: float
     frames: int
+    tail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def source(path: Path, *options: str) -> list[str]:
     A file's suffix proves nothing: a text named `clip.mp4` may be a playlist that reads other files, so containers are
     listed by name and the only protocol is `file`.
     """
-    guards = ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
+    guards = ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS, "-max_pixels", str(MAX_PIXELS)]
     return [*guards, *options, "-i", f"file:{path.absolute()}"]
 
 
@@ -85,19 +89,19 @@ class FFmpeg:
         """The version as FFmpeg prints it, such as `9.0.2`; empty where it prints none.
 
         Raises:
-            FFmpegFailed: the executable cannot be started.
+            FFmpegLost: the executable cannot be started.
         """
         first = self.capture(["-version"], wall_s=20).stdout.decode(errors="replace").partition("\n")[0]
         match = re.match(r"ffmpeg version (\S+)", first)
         return match.group(1) if match else ""
 
-    def run(self, args: Sequence[str], watch: Watch, *, cwd: Path | None = None) -> Usage:
+    def run(self, args: Sequence[str], watch: Watch) -> Usage:
         """Run to the end, reporting frames as they are written.
 
         Raises:
-            FFmpegFailed, FFmpegStalled, FFmpegTimeout, Cancelled: the process is gone when any of them is raised.
+            FFmpegError, Cancelled: the process is gone when any of them is raised.
         """
-        child = self._start([*_PREFIX, *_PROGRESS, *args], cwd=cwd)
+        child = self._start([*_QUIET, *_PROGRESS, *args])
         lines = _Lines(watch.on_frame)
         try:
             _pump(child, watch, lines.feed)
@@ -109,9 +113,9 @@ class FFmpeg:
         """Run a short command and return what it wrote. `check` makes a non-zero exit an error.
 
         Raises:
-            FFmpegFailed, FFmpegTimeout: the process is gone when either is raised.
+            FFmpegError: the process is gone when it is raised.
         """
-        child = self._start(["-nostdin", "-hide_banner", *args])
+        child = self._start(["-nostdin", *args])
         try:
             out, err = child.communicate(timeout=wall_s)
         except subprocess.TimeoutExpired as exc:
@@ -120,16 +124,16 @@ class FFmpeg:
             _kill(child)
         text = err.decode(errors="replace")
         if check and child.returncode != 0:
-            raise FFmpegFailed(f"FFmpeg ended with code {child.returncode}", text[-TAIL_BYTES:])
+            raise _ended(child.returncode, text[-TAIL_BYTES:])
         return Captured(out, text)
 
     def feed(self, args: Sequence[str], chunks: Iterable[bytes | memoryview], *, wall_s: float) -> None:
         """Run with `chunks` written to its standard input (`-i pipe:0`), which is then closed.
 
         Raises:
-            FFmpegFailed, FFmpegTimeout: the process is gone when either is raised.
+            FFmpegError: the process is gone when it is raised.
         """
-        child = self._start(["-hide_banner", "-loglevel", "warning", *args], stdin=subprocess.PIPE)
+        child = self._start(["-loglevel", "warning", *args], stdin=subprocess.PIPE)
         deadline = time.monotonic() + wall_s
         try:
             assert child.stdin is not None
@@ -142,17 +146,13 @@ class FFmpeg:
                 pass  # FFmpeg ended first; its exit code and last lines say why
             _, err = child.communicate(timeout=max(1.0, deadline - time.monotonic()))
             if child.returncode != 0:
-                raise FFmpegFailed(
-                    f"FFmpeg ended with code {child.returncode}", err.decode(errors="replace")[-TAIL_BYTES:]
-                )
+                raise _ended(child.returncode, err.decode(errors="replace")[-TAIL_BYTES:])
         except subprocess.TimeoutExpired as exc:
             raise FFmpegTimeout(f"FFmpeg did not finish within {wall_s:g} s") from exc
         finally:
             _kill(child)
 
-    def _start(
-        self, args: Sequence[str], *, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, args: Sequence[str], *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         niceness = self._niceness
         armed = die_with_parent(os.getpid())
 
@@ -163,8 +163,8 @@ class FFmpeg:
 
         try:
             return subprocess.Popen(
-                [self.executable, *args],
-                cwd=cwd,
+                [self.executable, *_PREFIX, *args],
+                env=_ENVIRONMENT,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -173,7 +173,7 @@ class FFmpeg:
                 preexec_fn=prepare,
             )
         except OSError as exc:
-            raise FFmpegFailed(f"FFmpeg cannot be started ({self.executable}): {exc.strerror}") from exc
+            raise FFmpegLost(f"FFmpeg cannot be started ({self.executable}): {exc.strerror}") from exc
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
@@ -241,13 +241,21 @@ def _pump(child: subprocess.Popen[bytes], watch: Watch, feed: Callable[[str, byt
                 raise FFmpegTimeout(f"FFmpeg did not finish within {watch.wall_s:g} s")
 
 
+def _ended(code: int, tail: str) -> FFmpegError:
+    """The error for an exit code; a negative one is the number of a signal."""
+    if code < 0:
+        return FFmpegLost(f"FFmpeg was killed by signal {-code}", tail)
+    return FFmpegFailed(f"FFmpeg ended with code {code}", tail)
+
+
 def _finish(child: subprocess.Popen[bytes], lines: _Lines) -> Usage:
     """Collect a child whose pipes are closed."""
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
+    tail = lines.tail.decode(errors="replace")
     if child.returncode != 0:
-        raise FFmpegFailed(f"FFmpeg ended with code {child.returncode}", lines.tail.decode(errors="replace"))
-    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines.frames)
+        raise _ended(child.returncode, tail)
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines.frames, tail)
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -11,8 +11,6 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from render.problems import did_you_mean
 from render.timeline import Align, Rgba
 
-CANVAS_WIDTH = 1080
-CANVAS_HEIGHT = 1920
 LONGEST_PX = 4320
 
 Position = tuple[Align | float, Align | float]

@@ -24,6 +24,7 @@ from render.timeline import Box, Layer, Media, Timeline
 _CADENCE_TOLERANCE = Fraction(1, 50)
 # From here dropping unevenly is invisible: the step between kept frames varies by a third at most.
 _DENSE = 3
+_UNINDEXED_RUN_UP_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +156,24 @@ def _picture(lowered: Lowered, part: Slice, threads: int) -> tuple[list[str], li
 
 
 def _media_input(media: Media, part: Slice, timeline: Timeline, threads: int) -> list[str]:
-    assert part.ground is not None
-    skipped = (part.start - part.ground.start) / timeline.rate * media.speed
-    start_s = media.start_s + skipped
+    seek_s, trim_s = _where(media, part, timeline)
     # A little more than is shown: the blend looks one frame ahead, and the tail of a clip may be a frame short.
-    length_s = part.frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
-    cut = ["-ss", decimal(start_s), "-t", decimal(length_s)] if start_s else ["-t", decimal(length_s)]
-    return source(media.path, "-threads", str(threads), "-an", "-sn", "-dn", *cut)
+    length_s = trim_s + part.frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
+    seek = ["-ss", decimal(seek_s)] if seek_s else []
+    return source(media.path, "-threads", str(threads), "-an", "-sn", "-dn", *seek, "-t", decimal(length_s))
+
+
+def _where(media: Media, part: Slice, timeline: Timeline) -> tuple[Fraction, Fraction]:
+    """Where to seek to in the source and how much of what is decoded from there to throw away, in source seconds.
+
+    Without an index a seek lands on the first key frame behind its aim, so it aims early, and the rest is decoded.
+    """
+    assert part.ground is not None
+    start_s = media.start_s + (part.start - part.ground.start) / timeline.rate * media.speed
+    if media.seekable:
+        return start_s, Fraction(0)
+    seek_s = max(Fraction(0), start_s - _UNINDEXED_RUN_UP_S)
+    return seek_s, start_s - seek_s
 
 
 def _black_input(timeline: Timeline) -> list[str]:
@@ -177,8 +189,10 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
     ratio = media.rate * media.speed / timeline.rate
     rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
     blended = needs_blend(ratio)
+    _, trim_s = _where(media, part, timeline)
+    steps = [f"trim=start={decimal(trim_s)}"] if trim_s else []
     # From the first frame's own time: after a seek it comes a little late, and would stand twice as long.
-    steps = [f"setpts=(PTS-STARTPTS)*{media.speed.denominator}/{media.speed.numerator}"]
+    steps += [f"setpts=(PTS-STARTPTS)*{media.speed.denominator}/{media.speed.numerator}"]
     if not blended:
         steps.append(f"fps={rate}:start_time=0")
     steps += fit(media, timeline.width, timeline.height)
@@ -191,7 +205,7 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
         steps.append(f"fps={rate}:start_time=0")
     # Rounding may leave the tail of a clip a frame short. More than that is a file that ends early, and must show.
     steps.append(f"tpad=stop={math.ceil(2 / ratio) + 1}:stop_mode=clone")
-    return f"[0:v:0]{','.join(steps)},{_clock(part, timeline)}"
+    return f"[0:V:0]{','.join(steps)},{_clock(part, timeline)}"
 
 
 def needs_blend(ratio: Fraction) -> bool:

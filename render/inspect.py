@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from render.errors import FFmpegError, MediaError, RenderError
+from render.errors import FFmpegFailed, FFmpegLost, MediaError
 from render.ffmpeg import FFmpeg, die_with_parent, source
 from render.plain import from_plain, to_plain
 from render.probe import MediaInfo, VideoInfo, probe
@@ -22,11 +22,18 @@ from render.probe import MediaInfo, VideoInfo, probe
 if TYPE_CHECKING:
     from render.vision import Frames
 
-INSPECT_S = 180.0
+# An eighth of a core takes minutes for a large clip.
+INSPECT_S = 900.0
+_DECODE_S = 300.0
 # A clip that gives less than this, in source seconds, is no shot.
 MIN_CLIP_S = 1.0
 _THUMBNAIL_SIDE_PX = 160
 _SHORT_FRAMES = 900
+# Of the frames asked for so many must come; low rates give a few less than asked.
+_ENOUGH = 0.6
+_BAD_FILE = 4
+# Signals that a decoder or OpenCV dies of by itself; SIGKILL comes from outside, as when memory runs out.
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,22 +50,31 @@ def inspect_clip(path: Path, ffmpeg: FFmpeg) -> Inspection:
     """Probe a clip and look at it. A clip that cannot be used is an answer, not an error.
 
     Raises:
-        MediaError: the look itself failed.
+        FFmpegError: the look could not be had now; it says nothing about the clip.
     """
-    return from_plain(Inspection, _apart("clip", ffmpeg.executable, str(path)))
+    try:
+        return from_plain(Inspection, _apart("clip", ffmpeg.executable, str(path)))
+    except MediaError as exc:
+        return Inspection(None, (0.5, 0.5), str(exc))
 
 
 def make_thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
     """Write the best key frame of a film as JPEG.
 
     Raises:
-        MediaError: no frame can be read.
+        MediaError, FFmpegError: no frame can be read, or not now.
     """
     _apart("thumbnail", ffmpeg.executable, str(film), str(out))
 
 
 def _apart(*request: str) -> Any:
-    """Ask a child process and kill its whole group when it takes too long."""
+    """Ask a child process and kill its whole group when it takes too long.
+
+    Raises:
+        MediaError: the file is why there is no answer.
+        FFmpegError: something else is, so the file may be asked about again.
+    """
+    name = Path(request[2]).name
     child = subprocess.Popen(
         [sys.executable, "-m", "render.inspect", *request],
         cwd=_ROOT,
@@ -71,15 +87,17 @@ def _apart(*request: str) -> Any:
     try:
         out, err = child.communicate(timeout=INSPECT_S)
     except subprocess.TimeoutExpired as exc:
-        raise MediaError(f"{Path(request[2]).name} took longer than {INSPECT_S:g} s to look at") from exc
+        raise MediaError(f"{name} took longer than {INSPECT_S:g} s to look at") from exc
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-    if child.returncode != 0:
-        lines = err.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise MediaError(f"{Path(request[2]).name} cannot be looked at: {lines[-1]}")
-    return json.loads(out)
+    if child.returncode == 0:
+        return json.loads(out)
+    tail = err.decode(errors="replace")
+    if child.returncode == _BAD_FILE or -child.returncode in _CRASHES:
+        raise MediaError(f"{name} cannot be looked at") from FFmpegFailed("the look failed", tail)
+    raise FFmpegLost(f"{name} could not be looked at now", tail)
 
 
 def _inspect(path: Path, ffmpeg: FFmpeg) -> Inspection:
@@ -91,7 +109,7 @@ def _inspect(path: Path, ffmpeg: FFmpeg) -> Inspection:
         if info.video.duration_s < MIN_CLIP_S:
             return Inspection(info, centre, f"it is too short: {float(info.video.duration_s):.2f} s")
         return _look(info, info.video, ffmpeg)
-    except RenderError as exc:
+    except (MediaError, FFmpegFailed) as exc:
         return Inspection(None, centre, f"it is broken: {exc}")
 
 
@@ -119,8 +137,8 @@ def _samples(path: Path, video: VideoInfo, ffmpeg: FFmpeg) -> Frames:
     else:
         starts_s = (step_s * (number + 0.5) - gap_s / 2 for number in range(SAMPLES))
         frames = np.concatenate([_pair(path, size, start_s, gap_s, ffmpeg) for start_s in starts_s])
-    if len(frames) < 2:
-        raise MediaError("hardly any frame of it can be decoded")
+    if len(frames) < max(2, _ENOUGH * min(2 * SAMPLES, video.frames)):
+        raise MediaError("much of it cannot be decoded")
     return frames
 
 
@@ -129,7 +147,7 @@ def _pairs_in_one_pass(path: Path, size: tuple[int, int], step_s: float, gap_s: 
     first, second = (f"{step_s * 3 / 4 - shift_s:.6f}" for shift_s in (0, gap_s))
     crossed = "+".join(f"gt(floor((t+{a})/{step_s:.6f})\\,floor((prev_t+{a})/{step_s:.6f}))" for a in (first, second))
     steps = f"setpts=PTS-STARTPTS,select='{crossed}',{_shrink(size)}"
-    args = [*source(path, "-threads", "1"), "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", steps]
+    args = [*source(path, "-threads", "1"), "-map", "0:V:0", "-fps_mode", "passthrough", "-vf", steps]
     return _pixels(args, size, ffmpeg)
 
 
@@ -137,7 +155,7 @@ def _pair(path: Path, size: tuple[int, int], start_s: float, gap_s: float, ffmpe
     """Seek in a long clip, which costs less than decoding everything in between."""
     steps = f"fps=1/{gap_s:.6f}:start_time=0,{_shrink(size)}"
     cut = ["-ss", f"{max(0.0, start_s):.3f}", "-threads", "1"]
-    return _pixels([*source(path, *cut), "-map", "0:v:0", "-vf", steps, "-frames:v", "2"], size, ffmpeg)
+    return _pixels([*source(path, *cut), "-map", "0:V:0", "-vf", steps, "-frames:v", "2"], size, ffmpeg)
 
 
 def _shrink(size: tuple[int, int]) -> str:
@@ -152,7 +170,7 @@ def _small(width: float, height: int, side_px: int) -> tuple[int, int]:
 def _pixels(args: list[str], size: tuple[int, int], ffmpeg: FFmpeg) -> Frames:
     import numpy as np
 
-    raw = ffmpeg.capture(["-v", "error", *args, "-pix_fmt", "bgr24", "-f", "rawvideo", "-"], wall_s=60).stdout
+    raw = ffmpeg.capture(["-v", "error", *args, "-pix_fmt", "bgr24", "-f", "rawvideo", "-"], wall_s=_DECODE_S).stdout
     return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 3)
 
 
@@ -166,7 +184,7 @@ def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
     size = _small(video.width, video.height, _THUMBNAIL_SIDE_PX)
     keys = source(film, "-skip_frame", "nokey", "-threads", "1")
     frames = _pixels(
-        [*keys, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg
+        [*keys, "-map", "0:V:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg
     )
     part = out.with_name(out.name + ".part")
     chosen = [
@@ -182,7 +200,7 @@ def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
         "image2",
     ]
     ffmpeg.capture(
-        ["-v", "error", "-y", *keys, "-map", "0:v:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60
+        ["-v", "error", "-y", *keys, "-map", "0:V:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60
     )
     part.rename(out)
 
@@ -197,9 +215,9 @@ def main(argv: list[str]) -> int:
             answer = to_plain(_inspect(Path(paths[0]), ffmpeg))
         else:
             _thumbnail(Path(paths[0]), Path(paths[1]), ffmpeg)
-    except (RenderError, FFmpegError, ValueError) as exc:
+    except (MediaError, FFmpegFailed) as exc:
         print(exc, file=sys.stderr)
-        return 1
+        return _BAD_FILE
     print(json.dumps(answer))
     return 0
 

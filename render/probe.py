@@ -12,20 +12,26 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from render.errors import FFmpegError, FFmpegFailed, MediaError
+from render.errors import FFmpegFailed, MediaError
 from render.ffmpeg import FFmpeg, source
 
 PROBE_S = 120.0
 
 # An untagged file means BT.601 below 720 lines and BT.709 from there, as players take it.
 _HD_LINES = 720
+_NO_TIME = -(2**63)
+_DISCARD = 0x4
+_WITHOUT_INDEX = ("mpegts", "mpeg", "mpegvideo")
 _HDR = {"arib-std-b67": "hlg", "smpte2084": "pq"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """The first picture stream, upright. `rate` is the mean of frames a second, `sar` a pixel's width over height."""
+    """The first picture stream, upright. `rate` is the mean of frames a second, `sar` a pixel's width over height.
+
+    `seekable` is false where a seek may land behind its aim, as in MPEG streams, which have no index.
+    """
 
     width: int
     height: int
@@ -38,6 +44,7 @@ class VideoInfo:
     full_range: bool
     hdr: str
     codec: str
+    seekable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ class _Stream:
         span = (self.last - (self.first or 0)) * self.tick
         if self.packets < 2 or span <= 0:
             return 1 / self.duration_s if self.duration_s > 0 else Fraction(25)
-        return ((self.packets - 1) / span).limit_denominator(1001)
+        return max(Fraction(1, 1001), ((self.packets - 1) / span).limit_denominator(1001))
 
 
 def probe(path: Path, ffmpeg: FFmpeg) -> MediaInfo:
@@ -97,6 +104,7 @@ def probe(path: Path, ffmpeg: FFmpeg) -> MediaInfo:
 
     Raises:
         MediaError: FFmpeg cannot open it, or it holds neither picture nor sound.
+        FFmpegError: FFmpeg itself could not do its work, which says nothing about the file.
     """
     # The first frame is described apart from the listing, because without a picture that run has nothing to map.
     listing = _listing(path, ffmpeg)
@@ -109,7 +117,7 @@ def probe(path: Path, ffmpeg: FFmpeg) -> MediaInfo:
 
 
 def _listing(path: Path, ffmpeg: FFmpeg) -> str:
-    maps = ["-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-copyts", "-f", "framecrc", "-"]
+    maps = ["-map", "0:V:0?", "-map", "0:a:0?", "-c", "copy", "-copyts", "-f", "framecrc", "-"]
     try:
         return ffmpeg.capture(["-v", "error", *source(path), *maps], wall_s=PROBE_S).stdout.decode("ascii", "replace")
     except FFmpegFailed as exc:
@@ -122,8 +130,10 @@ def _streams(lines: list[str]) -> list[_Stream]:
         if match := re.match(r"#(\w+) (\d+): +(.+)", line):
             _set_fact(found.setdefault(int(match.group(2)), _Stream()), match.group(1), match.group(3))
         elif not line.startswith("#"):
-            parts = line.split(",")
-            found[int(parts[0])].add(int(parts[2]), int(parts[3]))
+            index, dts, pts, ticks, *rest = (part.strip() for part in line.split(","))
+            # What an edit list cuts away is still there, marked to be discarded after decoding.
+            if not any(part.startswith("F=") and int(part[2:], 16) & _DISCARD for part in rest):
+                found[int(index)].add(int(pts) if int(pts) != _NO_TIME else int(dts), int(ticks))
     return [found[index] for index in sorted(found)]
 
 
@@ -168,17 +178,20 @@ def _video(path: Path, ffmpeg: FFmpeg, stream: _Stream) -> VideoInfo:
         full_range=full,
         hdr=_HDR.get(frame.get("color_trc", ""), ""),
         codec=stream.codec,
+        seekable=frame.get("container") not in _WITHOUT_INDEX,
     )
 
 
 def _first_frame(path: Path, ffmpeg: FFmpeg) -> dict[str, str]:
     """Describe the first frame as FFmpeg hands it to filters: rotated upright, with its colour tags."""
-    show = ["-map", "0:v:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
+    show = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
     try:
         log = ffmpeg.capture(["-v", "info", "-nostats", *source(path), *show], wall_s=PROBE_S).stderr
-    except FFmpegError as exc:
+    except FFmpegFailed as exc:
         raise MediaError(f"{path.name} holds a picture that cannot be decoded") from exc
     facts = dict(_pairs(log))
+    if container := re.search(r"^Input #0, (\S+), from ", log, re.MULTILINE):
+        facts["container"] = container.group(1)
     if "s" not in facts:
         raise MediaError(f"{path.name} holds a picture that cannot be decoded")
     return facts

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from render.errors import FieldProblem, SpecError
 from render.fieldtypes import (
-    CANVAS_HEIGHT,
-    CANVAS_WIDTH,
     Color,
     Factor,
     FontSize,
@@ -28,6 +26,7 @@ from render.fieldtypes import (
     TextAlign,
     Whole,
 )
+from render.layout import REFERENCE_HEIGHT, REFERENCE_WIDTH
 from render.problems import json_type, problems
 
 MAX_TEXTS = 200
@@ -48,7 +47,9 @@ class Strict(BaseModel):
 class Video(Strict):
     """The moving picture: which clips, how long, how they look."""
 
-    style: Name = Field("random", description="A folder of the clip library, or `random`.")
+    style: Annotated[Name, Field(min_length=1)] = Field(
+        "random", description="A folder of the clip library, or `random`."
+    )
     duration: Annotated[Number, Field(ge=1, le=600)] = Field(60, description="Length of the finished film in seconds.")
     speed: Annotated[Number, Field(ge=0.1, le=4)] = Field(0.5, description="0.5 is slow motion at half speed.")
     exposure: Factor = Field(1.0, description="Factor on linear light.")
@@ -63,7 +64,7 @@ class Video(Strict):
 class Audio(Strict):
     """The sound: one track of the library, looped to the film's length."""
 
-    audio: Name = Field("random", description="A track's name, `random` or `none`.")
+    audio: Annotated[Name, Field(min_length=1)] = Field("random", description="A track's name, `random` or `none`.")
     volume: Factor = Field(1.0, description="Factor on the amplitude.")
     fade_in: Seconds = Field(0, description="Seconds from silence.")
     fade_out: Seconds = Field(0, description="Seconds to silence.")
@@ -176,8 +177,8 @@ class Logo(Strict):
 class Output(Strict):
     """The file to make."""
 
-    width: Annotated[Whole, Field(ge=128, le=2160)] = Field(CANVAS_WIDTH, description="Even number of px.")
-    height: Annotated[Whole, Field(ge=128, le=3840)] = Field(CANVAS_HEIGHT, description="Even number of px.")
+    width: Annotated[Whole, Field(ge=128, le=2160)] = Field(REFERENCE_WIDTH, description="Even number of px.")
+    height: Annotated[Whole, Field(ge=128, le=3840)] = Field(REFERENCE_HEIGHT, description="Even number of px.")
     fps: Annotated[Whole, Field(ge=10, le=60)] = Field(30, description="Frames a second, constant.")
     quality: Literal["draft", "social", "high"] = Field("social", description="`draft`, `social` or `high`.")
 
@@ -208,7 +209,8 @@ class TemplateSpec(Strict):
     @field_validator("client_data")
     @classmethod
     def _small(cls, value: Any) -> Any:
-        if len(json.dumps(value)) > MAX_CLIENT_DATA_BYTES:
+        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if len(written.encode("utf-8", "surrogatepass")) > MAX_CLIENT_DATA_BYTES:
             raise ValueError(f"must be at most {MAX_CLIENT_DATA_BYTES} bytes of JSON")
         return value
 

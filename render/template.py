@@ -114,13 +114,27 @@ def _shots(
     speed = Fraction(str(video.speed))
     grade = Grade(video.exposure, video.brightness, video.contrast, video.saturation, video.blur * canvas.scale)
     at = 0
-    for clip in _endlessly(clips):
+    for clip in _endlessly(_long_enough(clips, speed)):
         length = _shot_frames(clip.video, speed, rate, frames - at)
         yield Layer(_media(clip, at, length, speed, rate, canvas, grade, seed), at, length)
         at += length
         if at >= frames:
             return
     raise NoClips("the style holds no clip that can be used")
+
+
+def _long_enough(clips: Iterable[Clip], speed: Fraction) -> Iterator[Clip]:
+    """Leave out clips that would be over in a flash, unless there are no others."""
+    flashes = []
+    others = False
+    for clip in clips:
+        if clip.video.duration_s / speed >= MIN_SHOT_S:
+            others = True
+            yield clip
+        else:
+            flashes.append(clip)
+    if not others:
+        yield from flashes
 
 
 def _endlessly(clips: Iterable[Clip]) -> Iterator[Clip]:
@@ -160,6 +174,7 @@ def _media(
         full_range=video.full_range,
         hdr=video.hdr,
         grade=grade,
+        seekable=video.seekable,
     )
 
 

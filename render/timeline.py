@@ -67,6 +67,7 @@ class Media:
     `start_s` is where it begins in the source, in source seconds; `speed` 1/2 is half speed. `crop` is in upright
     source px and has the canvas's shape. `rate` is the source's frames a second. `matrix` and `full_range` say how
     its YUV is meant, `hdr` names the transfer of a high dynamic range source (`hlg`, `pq`) or is empty.
+    `seekable` is false where a seek may land behind its aim.
     """
 
     path: Path
@@ -80,6 +81,7 @@ class Media:
     full_range: bool = False
     hdr: str = ""
     grade: Grade = Grade()
+    seekable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

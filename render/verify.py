@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from render.errors import FFmpegError, MediaError, VerifyError
+from render.errors import FFmpegFailed, MediaError, VerifyError
 from render.ffmpeg import FFmpeg, source
 from render.probe import VideoInfo, probe
 from render.timeline import Timeline
@@ -57,7 +57,7 @@ def _decode_end(path: Path, ffmpeg: FFmpeg) -> None:
     ]
     try:
         complaints = ffmpeg.capture(args, wall_s=_DECODE_S).stderr.strip()
-    except FFmpegError as exc:
+    except FFmpegFailed as exc:
         raise VerifyError("the last second of the film cannot be decoded") from exc
     if complaints:
         raise VerifyError("the last second of the film decodes with errors")

@@ -1,4 +1,4 @@
-"""Makes and measures media for tests, with the FFmpeg that ships. Knows nothing of the code under test but its runner."""
+"""Makes and measures media for tests, with the FFmpeg that ships. Knows nothing of the code under test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def clip(
     graph = f"{source}{first}size={size}:rate={rate}:duration={seconds}" + "".join(f",{step}" for step in filters)
     sound = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_s}"] if sound_s else []
     audio = ["-map", "1:a", "-c:a", "aac"] if sound_s else []
-    encode = ["-c:v", "libx264", "-preset", "ultrafast", *video]
+    codec = [] if "-c:v" in video else ["-c:v", "libx264", "-preset", "ultrafast"]
+    encode = [*codec, *video]
     run("-f", "lavfi", "-i", graph, *sound, "-map", "0:v", *audio, *encode, str(path))
     return path
 

@@ -78,26 +78,27 @@ def prepare(data: object, seed: int, sources: Sources) -> Prepared:
 
 def _unknown_names(data: object, library: Library, fonts: FontCache) -> Iterator[FieldProblem]:
     """Find names that stand for nothing. Works on the bare JSON, so that other mistakes do not hide these."""
-    style = _string(data, "video", "style") or RANDOM
+    style = _string(data, "video", "style", default=RANDOM)
     if style == RANDOM and not library.styles():
         yield FieldProblem("video.style", "cannot be chosen: the library holds no clips yet", "string")
     yield from _unknown("video.style", style, library.clips, (RANDOM,))
-    yield from _unknown("audio.audio", _string(data, "audio", "audio") or RANDOM, library.track, (RANDOM, NONE))
-    yield from _unknown("logo.name", _string(data, "logo", "name") or NONE, library.logo, (NONE,))
+    yield from _unknown("audio.audio", _string(data, "audio", "audio", default=RANDOM), library.track, (RANDOM, NONE))
+    yield from _unknown("logo.name", _string(data, "logo", "name", default=NONE), library.logo, (NONE, ""))
     texts = data.get("text_overlays") if isinstance(data, dict) else None
     words = {
         f"text_overlays[{i}].font": text for i, text in enumerate(texts[:MAX_TEXTS] if isinstance(texts, list) else [])
     }
     words["signature.font"] = data.get("signature") if isinstance(data, dict) else None
     for field, text in words.items():
-        if family := _string(text, "font"):
+        if family := _string(text, "font", default=""):
             yield from _unknown_font(field, family, fonts)
 
 
-def _string(data: object, *path: str) -> str | None:
+def _string(data: object, *path: str, default: str) -> str:
+    """A string inside JSON; the default where there is none, or one that is refused for itself."""
     for name in path:
         data = data.get(name) if isinstance(data, dict) else None
-    return data if isinstance(data, str) and len(data) <= MAX_NAME else None
+    return data if isinstance(data, str) and len(data) <= MAX_NAME else default
 
 
 def _unknown(field: str, name: str, find: Callable[[str], Any], words: tuple[str, ...]) -> Iterator[FieldProblem]:
@@ -128,7 +129,10 @@ def _track(spec: TemplateSpec, seed: int, sources: Sources, warnings: list[str])
     if name == NONE:
         return None
     if name != RANDOM:
-        return _heard(sources.library.track(name), sources)
+        try:
+            return _heard(sources.library.track(name), sources)
+        except UnknownName as exc:
+            raise MediaError(f"audio.audio {exc}") from exc
     for track in sorted(sources.library.tracks().values(), key=lambda path: seeded_share(seed, "music", path.stem)):
         try:
             return _heard(track, sources)
@@ -156,7 +160,7 @@ def _first_usable_style(
         try:
             clips = _usable(style, seed, sources)
             return style, compile_template(spec, seed, clips, track, logo, sources.fonts.path)
-        except NoClips:
+        except (NoClips, UnknownName):
             continue
     names = ", ".join(f'"{style}"' for style in styles) or "the library"
     raise NoClips(f"no clip of {names} can be used; `vix library scan` says why")
@@ -170,7 +174,7 @@ def _usable(style: str, seed: int, sources: Sources) -> Iterator[Clip]:
     for path in sorted(sources.library.clips(style), key=lambda clip: seeded_share(seed, "clip", clip.name)):
         try:
             inspection = sources.catalogue.inspection(path)
-        except (MediaError, OSError):
+        except FileNotFoundError:
             continue
         if not inspection.defect and inspection.info is not None and inspection.info.video is not None:
             yield Clip(inspection.info, inspection.info.video, inspection.focus)

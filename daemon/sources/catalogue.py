@@ -6,10 +6,12 @@ costs time, nothing else.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +38,14 @@ class Catalogue:
         """What is known of a clip, after looking at it where need be.
 
         Raises:
-            MediaError: it could not be looked at.
-            OSError: it is not there any more.
+            FFmpegError: it could not be looked at now.
+            FileNotFoundError: it is not there any more.
         """
         if (known := self._known(clip)) is not None:
             return known
+        stat = clip.stat()  # from before the look: a file that grows meanwhile is looked at again
         found = self._inspect(clip)
-        self._put(clip, found)
+        self._put(clip, stat, found)
         if found.defect:
             _log.warning(
                 "A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": found.defect}
@@ -53,7 +56,7 @@ class Catalogue:
         """Never pick this clip again until it changes."""
         known = self._known(clip)
         info, focus = (known.info, known.focus) if known else (None, (0.5, 0.5))
-        self._put(clip, Inspection(info, focus, reason))
+        self._put(clip, clip.stat(), Inspection(info, focus, reason))
         _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": reason})
 
     def _known(self, clip: Path) -> Inspection | None:
@@ -67,16 +70,28 @@ class Catalogue:
         except (KeyError, ValueError):
             return None
 
-    def _put(self, clip: Path, inspection: Inspection) -> None:
-        self._refresh()
-        stat = clip.stat()
-        plain = to_plain(inspection)
-        self._entries[str(clip)] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inspection": plain}
+    def _put(self, clip: Path, stat: os.stat_result, inspection: Inspection) -> None:
+        """Keep an entry. Where it cannot be written it is kept for as long as this process lives."""
+        entry = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inspection": to_plain(inspection)}
+        try:
+            with self._alone():
+                self._refresh()
+                self._entries[str(clip)] = entry
+                part = self._path.with_name(f"{self._path.name}.part")
+                part.write_text(json.dumps({"version": VERSION, "clips": self._entries}))
+                part.replace(self._path)
+                self._stamp = _stamp(self._path)
+        except OSError as exc:
+            self._entries[str(clip)] = entry
+            _log.warning("The catalogue cannot be written.", extra={"action": "catalogue_full", "reason": exc.strerror})
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from writing between our reading and our writing."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({"version": VERSION, "clips": self._entries}))
-        part.replace(self._path)
-        self._stamp = _stamp(self._path)
+        with self._path.with_name(f"{self._path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _refresh(self) -> None:
         """Read the file where another process has written it; entries of files that are gone are left out."""

@@ -35,10 +35,12 @@ class Library:
         """The clips of a style, sorted by name.
 
         Raises:
-            UnknownName: there is no such style.
+            UnknownName: there is no such style, or nothing in it.
         """
         folder = _pick("style", style, self._style_folders())
-        return self._files(folder, CLIPS)
+        if not (clips := self._files(folder, CLIPS)):
+            raise UnknownName("is a style of the library that holds no clips yet.")
+        return clips
 
     def tracks(self) -> dict[str, Path]:
         """Tracks by name, which is the file's name without its suffix, sorted."""
@@ -68,14 +70,14 @@ class Library:
 
     def _style_folders(self) -> dict[str, Path]:
         inside = self.root / "styles"
-        if inside.is_dir():
+        if inside.is_dir() and self._is_inside(inside):
             return {path.name: path for path in _entries(inside) if path.is_dir() and self._is_inside(path)}
         return {self.root.resolve().name: self.root} if self._files(self.root, CLIPS) else {}
 
     def _files(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
         return [
             path
-            for path in _entries(folder)
+            for path in (_entries(folder) if self._is_inside(folder) else [])
             if path.suffix.lower() in suffixes and path.is_file() and self._is_inside(path)
         ]
 

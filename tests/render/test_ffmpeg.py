@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from render.errors import Cancelled, FFmpegFailed, FFmpegStalled, FFmpegTimeout
+from render.errors import Cancelled, FFmpegFailed, FFmpegLost, FFmpegStalled, FFmpegTimeout
 from render.ffmpeg import FFmpeg, Watch
 from tests import media
 
@@ -77,7 +77,7 @@ def test_failure_keeps_the_last_lines(tmp_path: Path, ffmpeg: FFmpeg) -> None:
 
 
 def test_missing_executable() -> None:
-    with pytest.raises(FFmpegFailed, match="cannot be started"):
+    with pytest.raises(FFmpegLost, match="cannot be started"):
         FFmpeg("/nonexistent/ffmpeg").version()
 
 
@@ -144,3 +144,19 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     assert gone(child)
+
+
+def test_killed_from_outside_is_no_verdict(tmp_path: Path) -> None:
+    ffmpeg = FFmpeg(script(tmp_path / "ffmpeg", "kill -9 $$"))
+    with pytest.raises(FFmpegLost, match="signal 9"):
+        ffmpeg.capture([], wall_s=20)
+    with pytest.raises(FFmpegLost, match="signal 9"):
+        ffmpeg.run([], Watch())
+
+
+def test_the_environment_stays_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIX_CANARY", "secret")
+    monkeypatch.setenv("AV_LOG_FORCE_COLOR", "1")
+    seen = FFmpeg(script(tmp_path / "ffmpeg", "env")).capture([], wall_s=20).stdout.decode()
+    assert "VIX_CANARY" not in seen
+    assert "AV_LOG_FORCE_COLOR" not in seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from render.executor import render
 from render.ffmpeg import FFmpeg
 from render.graph import slices
 from render.probe import probe
+from render.timeline import Media
 from tests import media
 from tests.render.films import compiled, make
 
@@ -44,8 +46,9 @@ def ink(frame: NDArray[np.uint8], threshold: int = 128) -> tuple[int, int, int, 
     return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
 
 
-def test_the_file_is_what_platforms_ask_for(tmp_path: Path, moving: Path, ffmpeg: FFmpeg) -> None:
-    film = make({"video": {"duration": 5}}, [moving], tmp_path, ffmpeg)
+@pytest.mark.parametrize("quality", ["draft", "social", "high"])
+def test_the_file_is_what_platforms_ask_for(tmp_path: Path, moving: Path, ffmpeg: FFmpeg, quality: str) -> None:
+    film = make({"video": {"duration": 5}, "output": {"quality": quality}}, [moving], tmp_path, ffmpeg)
     info = probe(film.path, ffmpeg)
     assert info.video is not None
     assert info.audio is not None
@@ -315,6 +318,65 @@ def test_landscape_is_cropped_around_the_focus(tmp_path: Path, ffmpeg: FFmpeg) -
     source = media.clip(tmp_path / "l.mp4", "color=c=black", size="960x360", seconds=2, filters=("format=rgb24", bands))
     film = make({"video": {"duration": 1}, "output": SMALL}, [source], tmp_path, ffmpeg)
     assert media.frames(film.path, 270, 480)[5].mean(axis=(0, 1)).argmax() == 1
+
+
+@pytest.mark.parametrize("name", ["mp4", "mov", "mkv", "webm", "avi", "ts", "mts", "mpg", "flv"])
+@pytest.mark.parametrize("group", [30, 1000])
+def test_every_container_can_be_entered_in_its_middle(tmp_path: Path, ffmpeg: FFmpeg, name: str, group: int) -> None:
+    """What is shown is what stands at the asked second, whether or not a key frame does."""
+    codecs = {"webm": ("-c:v", "libvpx-vp9", "-deadline", "realtime"), "mpg": ("-c:v", "mpeg2video", "-q:v", "2")}
+    more = codecs.get(name, ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"))
+    grow = ("geq=lum='16+200*T/6':cb=128:cr=128",)
+    group_size = ("-g", str(min(group, 600)))
+    source = media.clip(tmp_path / f"a.{name}", "color=c=black", seconds=6, filters=grow, video=(*more, *group_size))
+    timeline = compiled({"video": {"duration": 5, "speed": 1}, "output": SMALL}, [source], ffmpeg)
+    layer = timeline.layers[0]
+    assert isinstance(layer.content, Media)
+    entered = replace(layer, content=replace(layer.content, start_s=Fraction(9, 10)))
+    (tmp_path / "w").mkdir()
+    render(replace(timeline, layers=(entered,)), tmp_path / "film.mp4", tmp_path / "w", ffmpeg)
+    shown = media.frames(tmp_path / "film.mp4", 270, 480).mean(axis=(1, 2, 3))
+    at_s = (np.arange(150) / 30 + 0.9) / 6 * 200 / 219 * 255
+    assert np.abs(shown - at_s).max() < 8
+
+
+def test_a_clip_cut_by_an_edit_list_is_as_long_as_it_shows(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    whole = media.clip(tmp_path / "a.mp4", seconds=8, video=("-g", "240"))
+    media.run("-ss", "3.1", "-i", str(whole), "-t", "4", "-c", "copy", str(tmp_path / "b.mp4"))
+    info = probe(tmp_path / "b.mp4", ffmpeg)
+    assert info.video is not None
+    assert float(info.video.duration_s) == pytest.approx(4, abs=0.15)
+    film = make({"video": {"duration": 7.5}, "output": SMALL}, [tmp_path / "b.mp4"], tmp_path, ffmpeg)
+    assert media.frames(film.path, 135, 240).shape[0] == 225
+
+
+def test_a_track_with_a_broken_cover_is_heard(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    cover = tmp_path / "c.png"
+    Image.new("RGB", (64, 64), "red").save(cover)
+    track = tmp_path / "t.mp3"
+    tone = media.tone(tmp_path / "t.wav", seconds=2)
+    media.run(
+        "-i",
+        str(tone),
+        "-i",
+        str(cover),
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c:v",
+        "copy",
+        "-disposition:v",
+        "attached_pic",
+        str(track),
+    )
+    raw = bytearray(track.read_bytes())
+    at = raw.index(b"IDAT")
+    raw[at - 8 : at + 40] = bytes(48)
+    track.write_bytes(raw)
+    info = probe(track, ffmpeg)
+    assert info.video is None
+    assert info.audio is not None
 
 
 def test_rotated_clips_stand_upright(tmp_path: Path, ffmpeg: FFmpeg) -> None:

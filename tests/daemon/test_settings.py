@@ -1,0 +1,96 @@
+"""Settings: where they come from, what is refused and how it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon.errors import SettingsError
+from daemon.settings import Settings, load, misspelt
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the tester's own, and a folder without `.env`."""
+    for name in ("FFMPEG", *(f"VIX_{field.upper()}" for field in Settings.model_fields)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
+    settings = load()
+    assert (settings.data, settings.host, settings.port) == (tmp_path / "data", "127.0.0.1", 8080)
+    assert settings.library_folder == tmp_path / "data" / "library"
+    assert settings.chosen_threads() >= 1
+    assert (settings.public_url, settings.queue_url.get_secret_value(), settings.ffmpeg) == (None, "", "")
+
+
+def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("VIX_PORT=1111\nVIX_HOST=0.0.0.0\nFFMPEG=/bin/true\nUNKNOWN=1\nVIX_UNKNOWN=2\n")
+    monkeypatch.setenv("VIX_PORT", "2222")
+    settings = load()
+    assert (settings.port, settings.host, settings.ffmpeg) == (2222, "0.0.0.0", "/bin/true")
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VIX_PORT", "VIX_LIBRARY", "VIX_DATA", "VIX_PUBLIC_URL"):
+        monkeypatch.setenv(name, "")
+    settings = load()
+    assert (settings.port, settings.library, settings.public_url) == (8080, None, None)
+
+
+def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIX_DATA", "here/data")
+    monkeypatch.setenv("VIX_LIBRARY", "~/clips")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings = load()
+    assert settings.data == tmp_path / "here" / "data"
+    assert settings.library_folder == tmp_path / "home" / "clips"
+    inside = (settings.films, settings.work, settings.fonts, settings.catalogue)
+    assert all(path.parent == settings.data for path in inside)
+
+
+def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"PORT": "x", "THREADS": "-1", "STALL_S": "0", "STOP_S": "nan", "QUEUE_URL": "ftp://x", "LOG_LEVEL": "HI"}
+    for name, value in wrong.items():
+        monkeypatch.setenv(f"VIX_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert [name for name in wrong if f"VIX_{name}: " not in str(caught.value)] == []
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["debug", "Warning", "ERROR"])
+def test_a_level_is_read_in_any_case(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VIX_LOG_LEVEL", value)
+    assert load().log_level == value.upper()
+
+
+@pytest.mark.parametrize("value", ["sqlite:///q.db", "redis://h/1", "rediss://h", "postgres://h/d", "postgresql://h/d"])
+def test_a_queue_url_of_a_known_kind_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VIX_QUEUE_URL", value)
+    settings = load()
+    assert settings.queue_url.get_secret_value() == value
+    assert value not in repr(settings)
+
+
+def test_settings_never_change() -> None:
+    settings = load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_an_ffmpeg_by_name_or_relative_path_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FFMPEG", "true")
+    assert Path(load().ffmpeg).is_absolute()
+    monkeypatch.setenv("FFMPEG", "/nonexistent/ffmpeg")
+    with pytest.raises(SettingsError, match="FFMPEG"):
+        load()
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIX_THREAD", "2")
+    assert [line for line in misspelt() if "VIX_THREAD " in line] == [
+        "VIX_THREAD is no setting. Did you mean VIX_THREADS?"
+    ]
