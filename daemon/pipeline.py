@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.kinds import KINDS
-from daemon.kinds.template import Prepared, Sources
+from daemon.kinds.base import Prepared, Sources
 from render.errors import Cancelled, ClipEndedEarly, RenderError
 from render.executor import Options, Rendered, render
 from render.ffmpeg import FFmpeg

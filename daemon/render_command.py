@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from daemon.kinds import KINDS
-from daemon.kinds.template import Prepared
+from daemon.kinds.base import Prepared
 from daemon.pipeline import Order, Tools, make
 from daemon.terminal import ProgressLine
 from render.errors import FieldProblem, SpecError

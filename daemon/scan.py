@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from daemon.kinds.template import Sources
+from daemon.kinds.base import Sources
 from render.errors import MediaError
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.kinds import template
+from daemon.kinds.base import Prepared, Sources
 from daemon.sources.library import Library
 from fonts_cache import FontCache
 
@@ -20,7 +21,7 @@ class Kind:
     """
 
     read: Callable[[object, Library, FontCache], Any]
-    prepare: Callable[[object, int, template.Sources], template.Prepared]
+    prepare: Callable[[object, int, Sources], Prepared]
 
 
 KINDS = {"template": Kind(template.read, template.prepare)}

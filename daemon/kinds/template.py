@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daemon.errors import UnknownName
-from daemon.sources.catalogue import Catalogue
+from daemon.kinds.base import Prepared, Sources
 from daemon.sources.library import Library
 from fonts_cache import FontCache, UnknownFont
 from render.errors import FieldProblem, MediaError, NoClips, SpecError
@@ -19,25 +18,6 @@ from render.timeline import Media, Timeline
 
 RANDOM = "random"
 NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where a template film takes its material from."""
-
-    library: Library
-    catalogue: Catalogue
-    fonts: FontCache
-    probe: Callable[[Path], MediaInfo]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A film that is ready to be rendered, with the choices that were made, as the job's result lists them."""
-
-    timeline: Timeline
-    choices: dict[str, Any]
-    warnings: tuple[str, ...]
 
 
 def read(data: object, library: Library, fonts: FontCache) -> TemplateSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.kinds.template import Sources
+from daemon.kinds.base import Sources
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
 from fonts_cache import FontCache

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from daemon.kinds.template import Prepared, Sources, prepare, read
+from daemon.kinds.base import Prepared, Sources
+from daemon.kinds.template import prepare, read
 from render.errors import MediaError, NoClips, SpecError
 from render.ffmpeg import FFmpeg
 from render.inspect import Inspection

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.pipeline import Film, Order, Tools, make
-from render.errors import Cancelled, ClipEndedEarly, NoClips, RenderError
+from render.errors import Cancelled, ClipEndedEarly, FFmpegLost, NoClips, RenderError
 from render.executor import Options
 from render.ffmpeg import FFmpeg
 from tests import media
@@ -126,3 +127,19 @@ def test_a_broken_logo_and_a_missing_ffmpeg_are_named(tools: Tools, tmp_path: Pa
     with pytest.raises(RenderError, match="cannot be started"):
         run(order(), missing)
     assert left(own) == []
+
+
+def test_a_film_is_not_thrown_away_for_want_of_a_thumbnail(tools: Tools, tmp_path: Path) -> None:
+    wrapper = tmp_path / "ffmpeg"
+    wrapper.write_text(f'#!/bin/sh\ncase "$*" in *image2*) exit 1;; esac\nexec {media.FFMPEG} "$@"\n')
+    wrapper.chmod(0o755)
+    film = run(order(), replace(tools, ffmpeg=FFmpeg(str(wrapper))))
+    assert film.warnings == ("no thumbnail could be made",)
+    assert left(tools) == ["job_a.mp4"]
+
+
+def test_an_ffmpeg_that_cannot_start_says_nothing_about_the_clips(library: Path, tools: Tools) -> None:
+    lost = FFmpeg("/nonexistent/ffmpeg")
+    with pytest.raises(FFmpegLost):
+        run(order(audio={"audio": "none"}), replace(tools, ffmpeg=lost, sources=sources(library, lost)))
+    assert run(order(), tools).result["duration_s"] == 1

@@ -160,3 +160,15 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(b"no picture")
     with pytest.raises(TextError, match=r"logo\.png"):
         lower(timeline(layer(Picture(tmp_path / "logo.png"))), tmp_path)
+
+
+def test_tall_and_wide_overlays_in_turn_waste_no_room(tmp_path: Path) -> None:
+    shapes = [(2, 900) if number % 2 else (1000, 2) for number in range(60)]
+    layers = [layer(Picture(plain(tmp_path / f"{number}.png", size=size))) for number, size in enumerate(shapes)]
+    lowered, _ = lower(timeline(*layers, size=(1080, 1920)), tmp_path)
+    assert lowered.atlas is not None
+    with Image.open(lowered.atlas) as atlas:
+        assert atlas.width * atlas.height < 2_000_000
+    assert [sprite.layer for sprite in lowered.sprites] == layers
+    for sprite in lowered.sprites:
+        assert cut_out(lowered, sprite)[..., 3].any()

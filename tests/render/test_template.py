@@ -190,3 +190,9 @@ def test_a_timeline_survives_json() -> None:
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"timeline|Timeline"):
         from_json(text)
+
+
+def test_clips_that_would_flash_by_are_left_out_unless_there_are_no_others() -> None:
+    fast = {"video": {"duration": 6, "speed": 2}}
+    assert {name for name, _, _ in shots(compiled(fast, clip("flash", 1), clip("long", 20)))} == {"long"}
+    assert {name for name, _, _ in shots(compiled(fast, clip("flash", 1)))} == {"flash"}
