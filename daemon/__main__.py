@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from daemon import __version__, logs
-from daemon.errors import VixError
-from daemon.settings import Settings, load
+from daemon.errors import SettingsError, StoreError, VixError
+from daemon.settings import Settings, load, misspelt
 
 if TYPE_CHECKING:
-    from daemon.kinds.template import Sources
+    from daemon.kinds.base import Sources
     from daemon.pipeline import Tools
     from daemon.store.database import Database
     from daemon.store.keys import KeyStore
@@ -23,15 +25,25 @@ if TYPE_CHECKING:
 # Imports stand inside the commands: the API must not load what only the worker needs, and `--help` loads neither.
 
 
+# Films give way to the API and to whatever else the machine is for.
+_NICENESS = 10
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
+# Commands that stay, and are started again when they die.
+_STAYING = ("up", "api", "worker")
+# Commands whose files are for others, too: what the rest writes is for nobody but the service.
+_FOR_OTHERS = ("render", "demo")
+
+
 class Vix(click.Group):
-    """Turns the errors that a person can mend into one line and exit code 1."""
+    """Turns the errors that a person can mend into one line and an exit code: 1, and `EX_CONFIG` where a command that
+    stays says that starting it again is no use."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from render.errors import RenderError, SpecError
+        from render.errors import FFmpegStalled, FFmpegTimeout, RenderError, SpecError
 
         try:
             return super().invoke(ctx)
@@ -41,13 +53,18 @@ class Vix(click.Group):
             sys.exit(1)
         except (VixError, RenderError) as exc:
             click.echo(f"vix: {exc}", err=True)
-            sys.exit(getattr(exc, "exit_code", 1))
+            passes = isinstance(exc, StoreError | FFmpegStalled | FFmpegTimeout)
+            refusal = os.EX_CONFIG if ctx.invoked_subcommand in _STAYING and not passes else 1
+            sys.exit(getattr(exc, "exit_code", refusal))
 
 
 @click.group(cls=Vix, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vix")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """One HTTP request becomes one finished portrait video."""
+    if ctx.invoked_subcommand not in _FOR_OTHERS:
+        os.umask(0o077)
 
 
 @cli.command()
@@ -90,7 +107,7 @@ def api() -> None:
     try:
         serve(create_app(services), settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
     except OSError as exc:
-        raise click.ClickException(
+        raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
         ) from exc
 
@@ -98,9 +115,9 @@ def api() -> None:
 @cli.command()
 def worker() -> None:
     """Run the worker alone."""
-    from daemon.jobs import Job
+    from daemon.jobs import Job, Report
     from daemon.lock import WorkerLock
-    from daemon.pipeline import Order, Report, make
+    from daemon.pipeline import Order, make
     from daemon.queue import Doorbell
     from daemon.store.jobs import JobStore
     from daemon.worker import Outcome, Worker
@@ -122,6 +139,8 @@ def worker() -> None:
             run_job,
             lock=lock,
             data=settings.data,
+            work=settings.work,
+            films=settings.films,
             stop_s=settings.stop_s,
             about=about,
         ).run()
@@ -142,8 +161,11 @@ def render(
 
     if out is None and not (timeline or dry_run):
         raise click.UsageError("say where the film goes: -o FILM.mp4")
+    if out is not None and out.suffix.lower() != ".mp4":
+        raise click.UsageError(f"the film is an MP4 file: write -o {out.stem or 'FILM'}.mp4")
     settings = _settings(library)
-    _fill_library(settings)
+    if library is None:  # a folder that somebody names is theirs, and stays as it is
+        _fill_library(settings)
     request = RenderRequest(spec.read(), seed, out, timeline, dry_run)
     run(request, _tools(settings, _ffmpeg(settings)))
 
@@ -212,14 +234,30 @@ def doctor() -> None:
     """Check that everything Vix needs is there, and say what to do where it is not."""
     from daemon.doctor import examine
 
-    settings = _settings()
+    settings = load()
+    logs.configure(settings.log_level)
     sys.exit(examine(settings, _ffmpeg(settings)))
 
 
 def _settings(library: Path | None = None) -> Settings:
+    """The settings of a command that works in the data folder, which is there afterwards."""
     settings = load()
     logs.configure(settings.log_level)
+    for sentence in misspelt():
+        click.echo(f"vix: {sentence}", err=True)
+    try:
+        settings.data.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unwritable(settings.data, exc.strerror) from exc
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        raise _unwritable(settings.data, os.strerror(errno.EACCES))
     return settings.model_copy(update={"library": library.absolute()}) if library else settings
+
+
+def _unwritable(folder: Path, reason: str | None) -> SettingsError:
+    return SettingsError(
+        f"the data folder {folder} cannot be written: {reason}. Set VIX_DATA to a folder that you may write to."
+    )
 
 
 def _command(name: str) -> list[str]:
@@ -227,13 +265,12 @@ def _command(name: str) -> list[str]:
 
 
 def _queue(settings: Settings) -> str | Path:
-    return settings.queue_url or settings.data / "queue.db"
+    return settings.queue_url.get_secret_value() or settings.data / "queue.db"
 
 
 def _database(settings: Settings) -> Database:
     from daemon.store.database import open_database
 
-    settings.data.mkdir(parents=True, exist_ok=True)
     return open_database(settings.data / "vix.db")
 
 
@@ -250,11 +287,12 @@ def _ffmpeg(settings: Settings, pass_fds: tuple[int, ...] = ()) -> FFmpeg:
 
     from render.ffmpeg import FFmpeg
 
-    return FFmpeg(settings.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe(), pass_fds=pass_fds)
+    executable = settings.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe()
+    return FFmpeg(executable, pass_fds=pass_fds, niceness=_NICENESS)
 
 
 def _sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
-    from daemon.kinds.template import Sources
+    from daemon.kinds.base import Sources
     from daemon.sources.catalogue import Catalogue
     from daemon.sources.library import Library
     from fonts_cache import FontCache
@@ -283,7 +321,7 @@ def _fill_library(settings: Settings) -> None:
         with ProgressLine("Making the starter clips, once:") as line:
             fill_if_empty(Library(settings.library_folder), _ffmpeg(settings), line.show)
     except OSError as exc:
-        raise click.ClickException(f"the library {settings.library_folder} cannot be written: {exc.strerror}") from exc
+        raise SettingsError(f"the library {settings.library_folder} cannot be written: {exc.strerror}") from exc
 
 
 if __name__ == "__main__":

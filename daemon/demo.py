@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -9,18 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon.settings import Settings
+from daemon.signals import ASK, HURRY, on_stop
 from daemon.terminal import ProgressLine
 from render.ffmpeg import die_with_parent
 
@@ -76,6 +78,8 @@ REQUEST: dict[str, Any] = {
 _START_S = 30.0
 _RENDER_S = 600.0
 
+Children = Mapping[str, "subprocess.Popen[bytes]"]
+
 
 class DemoFailed(click.ClickException):
     """The demo did not get its film; the message says where it stopped."""
@@ -84,58 +88,102 @@ class DemoFailed(click.ClickException):
 def run(settings: Settings, commands: Mapping[str, Sequence[str]], out: Path | None, keep: bool) -> int:
     """Show one film being made; returns an exit code.
 
-    The service runs on a data folder of its own inside the configured one, so that a running service is not disturbed;
-    the clip library is shared.
+    The service runs on a fresh data folder inside the configured one, so that neither a running service nor an earlier
+    demo is in its way; the clip library is shared, and what is known of its clips is kept.
     """
-    data = settings.data / "demo"
-    target = (out or data).absolute()
-    target.mkdir(parents=True, exist_ok=True)
-    data.mkdir(parents=True, exist_ok=True)
+    home = settings.data / "demo"
+    target = (out or home).absolute()
+    with _stoppable(), _folder(home, target) as data, _remembered(data, home, settings.catalogue):
+        _show(settings, commands, data, target, keep)
+    return 0
+
+
+def _show(settings: Settings, commands: Mapping[str, Sequence[str]], data: Path, target: Path, keep: bool) -> None:
     port = _free_port()
+    base = f"http://127.0.0.1:{port}"
     env = {
         **os.environ,
         "VIX_DATA": str(data),
         "VIX_LIBRARY": str(settings.library_folder),
         "VIX_PORT": str(port),
         "VIX_HOST": "127.0.0.1",
-        "VIX_PUBLIC_URL": "",
+        "VIX_PUBLIC_URL": base,
         "VIX_LOG_LEVEL": "WARNING",
     }
-    base = f"http://127.0.0.1:{port}"
     with _running(commands, env) as children:
         _wait_until_up(base, children)
         key = _make_key(env)
-        film, link = _film(base, key, target)
+        film, link = _film(base, key, target, children)
         click.echo(f"Film: {film}")
         if keep:
             click.echo(f"Link: {link}   (header X-Api-Key: {key})")
             click.echo("The service keeps running; Ctrl-C ends it.")
-            _wait_for_ctrl_c()
+            _wait_for_ctrl_c(children)
         else:
             click.echo(f"Link: {film.as_uri()}")
-    return 0
 
 
 @contextmanager
-def _running(commands: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _stoppable() -> Iterator[None]:
+    """Let the first signal that asks to stop end the block as Ctrl-C does; more must not disturb the tidying."""
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            raise KeyboardInterrupt
+
+    with on_stop(stop):
+        yield
+
+
+@contextmanager
+def _folder(home: Path, target: Path) -> Iterator[Path]:
+    """A data folder that is gone afterwards, and the place where the film goes."""
+    try:
+        for folder in (target, home):
+            folder.mkdir(parents=True, exist_ok=True)
+        run = tempfile.TemporaryDirectory(prefix="run-", dir=home, ignore_cleanup_errors=True)
+    except OSError as exc:
+        raise DemoFailed(f"{exc.filename} cannot be written: {exc.strerror}") from exc
+    with run as name:
+        yield Path(name)
+
+
+@contextmanager
+def _remembered(data: Path, home: Path, configured: Path) -> Iterator[None]:
+    """Look at each clip once in all demos, and at none that the service knows already."""
+    inside, kept = data / configured.name, home / configured.name
+    if known := next((path for path in (kept, configured) if path.exists()), None):
+        shutil.copyfile(known, inside)
+    try:
+        yield
+    finally:
+        if inside.exists():
+            inside.replace(kept)
+
+
+@contextmanager
+def _running(commands: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> Iterator[Children]:
     parent = os.getpid()
-    children = [
-        subprocess.Popen(
+    children = {
+        name: subprocess.Popen(
             list(command),
             env=dict(env),
             stdout=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=die_with_parent(parent),
         )
-        for command in commands.values()
-    ]
+        for name, command in commands.items()
+    }
     try:
         yield children
     finally:
-        for child in children:
-            child.send_signal(signal.SIGTERM)
-            child.send_signal(signal.SIGTERM)
-        for child in children:
+        for child in children.values():
+            child.send_signal(ASK)
+            child.send_signal(HURRY)
+        for child in children.values():
             try:
                 child.wait(10)
             except subprocess.TimeoutExpired:
@@ -149,13 +197,22 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait_until_up(base: str, children: list[subprocess.Popen[bytes]]) -> None:
+def _check(children: Children) -> None:
+    """Raise DemoFailed where a part of the service has ended."""
+    for name, child in children.items():
+        if (code := child.poll()) is not None:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            raise DemoFailed(f"the {name} {how}; `vix doctor` says what is missing")
+
+
+def _wait_until_up(base: str, children: Children) -> None:
     """Wait until the API answers and the worker has been heard of."""
     deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and all(child.poll() is None for child in children):
+    while time.monotonic() < deadline:
+        _check(children)
         try:
             health = _call(f"{base}/health", ok=(200, 503))
-        except (OSError, DemoFailed):
+        except DemoFailed:
             time.sleep(0.1)
             continue
         if health["checks"]["worker"]["ok"]:
@@ -178,7 +235,7 @@ def _make_key(env: Mapping[str, str]) -> str:
     return made.stdout.strip().splitlines()[-1]
 
 
-def _film(base: str, key: str, target: Path) -> tuple[Path, str]:
+def _film(base: str, key: str, target: Path, children: Children) -> tuple[Path, str]:
     """Ask for the film, follow its progress, fetch it; returns the file and its link at the service."""
     started = time.monotonic()
     job = _call(f"{base}/v1/generate", key, json.dumps(REQUEST).encode(), ok=(202,))
@@ -188,6 +245,7 @@ def _film(base: str, key: str, target: Path) -> tuple[Path, str]:
             if time.monotonic() - started > _RENDER_S:
                 raise DemoFailed(f"the film was not finished within {_RENDER_S:g} s")
             time.sleep(0.5)
+            _check(children)
             job = _call(job["status_url"], key)
             left = job["estimated_time_remaining_s"]
             line.show(job["progress"] / 100, f"{job['stage']}, about {left:.0f} s left" if left else job["status"])
@@ -220,6 +278,8 @@ def _call(url: str, key: str | None = None, body: bytes | None = None, ok: tuple
             status, raw = answer.status, answer.read()
     except urllib.error.HTTPError as exc:
         status, raw = exc.code, exc.read()
+    except (OSError, http.client.HTTPException) as exc:
+        raise DemoFailed(f"the service does not answer: {exc}") from exc
     data: dict[str, Any] = json.loads(raw)
     if status not in ok:
         raise DemoFailed(f"the service answered {status}: {data.get('message', '')}")
@@ -233,9 +293,8 @@ def _download(url: str, key: str, path: Path) -> None:
     part.replace(path)
 
 
-def _wait_for_ctrl_c() -> None:
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
-    while not done.wait(0.5):
-        continue
+def _wait_for_ctrl_c(children: Children) -> None:
+    with suppress(KeyboardInterrupt):
+        while True:
+            _check(children)
+            time.sleep(0.5)

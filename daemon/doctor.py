@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 
 import click
 
 from daemon.errors import VixError
-from daemon.heartbeat import HEARTBEAT_FILE
+from daemon.heartbeat import HEARTBEAT_FILE, read_heartbeat
+from daemon.limits import LEAST_FREE_BYTES
 from daemon.settings import Settings
 from daemon.sources.library import Library
 from daemon.store.database import open_database
@@ -23,7 +22,6 @@ from fonts_cache import FontCache
 from render.errors import FFmpegError
 from render.ffmpeg import FFmpeg
 
-_LEAST_FREE_BYTES = 500 * 2**20
 _NEEDED_ENCODERS = ("libx264", "aac")
 _NEEDED_FILTERS = ("overlay", "lutyuv", "framerate", "zscale", "tonemap", "loop", "tpad")
 
@@ -69,7 +67,7 @@ def _data(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(folder).free
     seen = f"{folder}, {free // 2**20} MB free"
-    yield Finding(free >= _LEAST_FREE_BYTES, "data folder", seen, "free some space: a minute of film takes about 30 MB")
+    yield Finding(free >= LEAST_FREE_BYTES, "data folder", seen, "free some space: a minute of film takes about 30 MB")
 
 
 def _database(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
@@ -110,15 +108,11 @@ def _fonts(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
 
 
 def _worker(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
-    path: Path = settings.data / HEARTBEAT_FILE
-    try:
-        age_s = time.time() - path.stat().st_mtime
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        yield Finding(True, "worker", "not running; `vix up` starts it")
-        return
-    running = age_s < 20
-    seen = f"process {told.get('pid')}, heard of {age_s:.0f} s ago" if running else "not running; `vix up` starts it"
+    beat = read_heartbeat(settings.data / HEARTBEAT_FILE, datetime.now(UTC))
+    if beat and beat.alive:
+        seen = f"process {beat.told.get('pid')}, heard of {beat.age_s:.0f} s ago"
+    else:
+        seen = "not running; `vix up` starts it"
     yield Finding(True, "worker", seen)
 
 

@@ -8,14 +8,16 @@ from statistics import median
 
 from daemon.jobs import FULL_HD_PX, Job, Status
 
-# Seconds of work per film second and pixel before there is anything to learn from: a film second of 1080x1920
-# takes about half a second on two cores.
+# Seconds per unit of work before there is anything to learn from: a film second of 1080x1920 takes about half a second
+# on two cores.
 PRIOR_RATE = 0.5 / FULL_HD_PX
+# About how much longer a frame takes than one of quality social.
+_WEIGHTS = {"draft": 0.8, "social": 1.0, "high": 3.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What one finished job took: `work` in film seconds x pixels, and wall seconds."""
+    """What one finished job took: units of work, and wall seconds."""
 
     work: float
     render_s: float
@@ -38,6 +40,11 @@ class Line:
     position: int | None
     work_ahead: float
     running: Running | None
+
+
+def work(film_s: float, pixels: float, fps: float, quality: str) -> float:
+    """Say how much a film is to make: pixels of all its frames at 30 a second, weighted by quality."""
+    return film_s * pixels * fps / 30 * _WEIGHTS.get(quality, 1.0)
 
 
 def rate(speeds: Sequence[Speed]) -> float:

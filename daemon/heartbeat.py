@@ -1,4 +1,4 @@
-"""A file that says that the worker lives and what it does, for whoever asks about its health."""
+"""A file that says that the worker lives and what it does: how it is written, and how it is read by whoever asks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,30 @@ from typing import Any
 
 HEARTBEAT_FILE = "worker.json"
 EVERY_S = 5.0
+SILENT_AFTER_S = 20.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LastBeat:
+    """What the worker wrote about itself, and how many seconds ago."""
+
+    age_s: float
+    told: dict[str, Any]
+
+    @property
+    def alive(self) -> bool:
+        return self.age_s <= SILENT_AFTER_S
+
+
+def read_heartbeat(path: Path, now: datetime) -> LastBeat | None:
+    """Read what `Heartbeat` has written; None where it never did, or where that is damaged."""
+    try:
+        told = json.loads(path.read_bytes())
+        age_s = now.timestamp() - path.stat().st_mtime
+    except (OSError, ValueError):
+        return None
+    return LastBeat(age_s, told if isinstance(told, dict) else {})
 
 
 class Heartbeat:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -61,7 +62,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as it is handed in. `film_s` and `pixels` (of one frame) are what is asked for, to estimate its time."""
+    """A job as it is handed in. From `film_s` on, but for `client_data`, it is what its time is estimated by; `pixels`
+    are those of one frame."""
 
     kind: str
     spec: dict[str, Any]
@@ -69,12 +71,14 @@ class NewJob:
     key_id: str
     film_s: float
     pixels: int = FULL_HD_PX
+    fps: float = 30.0
+    quality: str = "social"
     client_data: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is stored. `progress` is 0 to 100; times are aware and in UTC; `work` is film seconds x pixels."""
+    """A job as it is stored. `progress` is 0 to 100; times are aware and in UTC; `work`: see `daemon.estimate`."""
 
     id: str
     kind: str
@@ -102,6 +106,10 @@ class Job:
         if self.owner is None:
             raise ValueError(f"{self.id} is claimed by nobody")
         return Claim(self.id, self.attempt, self.owner)
+
+
+Report = Callable[[str, int], bool]
+"""`report(stage, percent) -> is the job still ours?`, which whoever makes it calls again and again."""
 
 
 @dataclass(frozen=True, slots=True)

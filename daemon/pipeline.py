@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.jobs import Report
 from daemon.kinds import KINDS
 from daemon.kinds.base import Prepared, Sources
 from render.errors import Cancelled, ClipEndedEarly, RenderError
@@ -22,8 +23,6 @@ from render.inspect import make_thumbnail
 _RENDERED = 97
 
 _log = logging.getLogger(__name__)
-
-Report = Callable[[str, int], bool]
 
 
 @dataclass(frozen=True, slots=True)

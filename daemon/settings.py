@@ -74,10 +74,8 @@ class Settings(BaseSettings):
     @field_validator("ffmpeg", mode="after")
     @classmethod
     def _executable(cls, value: str) -> str:
-        found = shutil.which(value) if value else ""
-        if found is None:
-            raise ValueError("is not an executable file")
-        return os.path.abspath(found) if found else ""
+        # What is not found stays as it is written: starting it fails, and `vix doctor` says so.
+        return os.path.abspath(shutil.which(value) or value) if value else ""
 
     @property
     def library_folder(self) -> Path:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
+from signal import Signals
 
+from daemon.signals import ASK, HURRY, on_stop
 from render.ffmpeg import die_with_parent
 
 _log = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ _POLL_S = 0.2
 # A process that lives this long has started well, and its next death is a first one again.
 _STEADY_S = 60.0
 _WAITS_S = (1.0, 2.0, 5.0, 15.0, 60.0)
-# Exit codes that starting again cannot mend: 1 says so in a sentence, 2 is wrong usage, 3 another worker.
-_FINAL = (1, 2, 3)
+# Exit codes that starting again cannot mend: wrong usage, another worker, and what has to be set up differently.
+_FINAL = (2, 3, os.EX_CONFIG)
 _GRACE_S = 10.0
 
 
@@ -61,26 +61,25 @@ class _Child:
         )
         return None
 
-    def ask_to_stop(self) -> None:
+    def send(self, number: Signals) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(number)
 
 
 def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping[str, str] | None = None) -> int:
-    """Keep all commands running until SIGTERM or SIGINT, or until one says that it cannot run; returns an exit code.
+    """Keep all commands running until a signal asks to stop or one says that it cannot run; returns an exit code.
 
-    On a signal each gets SIGTERM and `stop_s` plus a few seconds to end before it is killed; a second signal repeats
-    the first to them, which hurries the worker.
+    On a signal each gets `ASK` and `stop_s` plus a few seconds to end before it is killed; on a second one they get
+    `HURRY`.
     """
     asked = 0
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def ask() -> None:
         nonlocal asked
         asked += 1
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     children = [_Child(name, command, env) for name, command in commands.items()]
-    try:
+    with on_stop(ask):
         while not asked:
             for child in children:
                 if (code := child.tend()) is not None:
@@ -93,21 +92,17 @@ def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping
         )
         _stop(children, stop_s, lambda: asked)
         return 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stop(children: list[_Child], stop_s: float, asked: Callable[[], int]) -> None:
-    """Ask every child to stop, once more for each further signal, and kill what stays."""
+    """Ask every child to stop, hurry it when a second signal comes, and kill what stays."""
     told = 0
     deadline = time.monotonic() + stop_s + _GRACE_S
     while any(child.process is not None and child.process.poll() is None for child in children):
-        signals = max(1, asked())
-        while told < signals:
+        for number in (ASK, HURRY)[told : max(1, asked())]:
             told += 1
             for child in children:
-                child.ask_to_stop()
+                child.send(number)
         if time.monotonic() > deadline:
             break
         time.sleep(_POLL_S)

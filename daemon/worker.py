@@ -10,10 +10,8 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,14 +21,14 @@ from typing import Any, TypeVar
 
 from daemon.errors import DatabaseBusy, DiskFull, StoreError
 from daemon.heartbeat import HEARTBEAT_FILE, Heartbeat
-from daemon.jobs import Claim, Failure, Job
+from daemon.jobs import Claim, Failure, Job, Report
 from daemon.lock import WorkerLock
 from daemon.queue import Doorbell
+from daemon.signals import on_stop
 from daemon.store.jobs import JobStore
 from daemon.store.tables import utc_now
 from render.errors import RenderError
 
-WORK_FOLDER = "work"
 _REPORT_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -44,9 +42,8 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-Report = Callable[[str, int], bool]
 RunJob = Callable[[Job, Report, Callable[[], bool]], Outcome]
-"""Makes one film: the job, `report(stage, progress) -> still ours?`, `cancelled() -> stop now?`."""
+"""Makes one film: the job, `report`, `cancelled() -> stop now?`."""
 
 
 @dataclass(slots=True)
@@ -56,6 +53,7 @@ class _Stop:
     grace_s: float
     asked: bool = False
     until: float = 0.0
+    _logged: bool = False
 
     def ask(self) -> None:
         """The first time leaves the running film its grace, the second none."""
@@ -66,12 +64,20 @@ class _Stop:
     def now(self) -> bool:
         return self.asked and time.monotonic() >= self.until
 
+    def log(self) -> None:
+        """Say once that the running film holds up the end; a signal handler, which `ask` is called by, must not."""
+        if self.asked and not self._logged:
+            self._logged = True
+            left_s = max(0.0, self.until - time.monotonic())
+            _log.info("The worker stops after this film.", extra={"action": "stopping", "within_s": round(left_s, 1)})
+
 
 class Worker:
-    """Makes the films of one data folder until SIGTERM or SIGINT.
+    """Makes the films of one data folder until a signal asks it to stop.
 
     `lock` is held by the caller, who lets FFmpeg inherit it. The first signal gives the running film `stop_s` seconds
-    to finish, after which it is put back; a second one puts it back at once. `about` goes into the heartbeat file.
+    to finish, after which it is put back; any further one puts it back at once. `about` goes into the heartbeat file
+    in `data`. What unfinished attempts have left in `work` and `films` is removed at the start.
     """
 
     def __init__(
@@ -82,6 +88,8 @@ class Worker:
         *,
         lock: WorkerLock,
         data: Path,
+        work: Path,
+        films: Path,
         stop_s: float = 30.0,
         sweep_s: float = 1.0,
         max_attempts: int = 3,
@@ -93,7 +101,8 @@ class Worker:
         self._doorbell = doorbell
         self._run_job = run_job
         self._lock = lock
-        self._data = data
+        self._work = work
+        self._films = films
         self._sweep_s = sweep_s
         self._max_attempts = max_attempts
         self._stop = _Stop(stop_s)
@@ -108,8 +117,8 @@ class Worker:
         """
         if not self._lock.held:
             raise ValueError("only who holds the worker's lock may touch the jobs of a dead worker")
-        with self._signals(), self._heartbeat, self._doorbell.listen(self._rung):
-            self._clear_work()
+        with on_stop(self.stop), self._heartbeat, self._doorbell.listen(self._rung):
+            self._clear_leftovers()
             self._reconcile()
             _log.info("The worker is ready.", extra={"action": "worker_ready", "owner": self.owner})
             while not self._stop.asked:
@@ -146,8 +155,13 @@ class Worker:
     def _attempt(self, job: Job) -> Callable[[], bool]:
         """Run a job; what is returned writes down what came of it."""
         report = _Reporter(self._store, job.claim)
+
+        def cancelled() -> bool:
+            self._stop.log()
+            return report.lost or self._stop.now
+
         try:
-            outcome = self._run_job(job, report, lambda: report.lost or self._stop.now)
+            outcome = self._run_job(job, report, cancelled)
         except Exception as exc:
             # Whoever stops the worker may have stopped FFmpeg, too, as systemd does with a whole group.
             if self._stop.asked and not getattr(exc, "permanent", False):
@@ -186,11 +200,10 @@ class Worker:
         for job_id in found.failed:
             _log.error("A job kills its worker and is given up.", extra={"action": "orphan_failed", "job": job_id})
 
-    def _clear_work(self) -> None:
+    def _clear_leftovers(self) -> None:
         """Remove what unfinished attempts have left behind."""
-        folder = self._data / WORK_FOLDER
-        folder.mkdir(exist_ok=True)
-        for leftover in folder.iterdir():
+        self._work.mkdir(exist_ok=True)
+        for leftover in (*self._work.iterdir(), *self._films.glob("*.part")):
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
@@ -207,15 +220,6 @@ class Worker:
                 self._bell.get_nowait()
         except Empty:
             return
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @dataclass(slots=True)

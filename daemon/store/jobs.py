@@ -14,7 +14,7 @@ from typing import Any
 from peewee import fn
 
 from daemon.errors import UnknownJob
-from daemon.estimate import Line, Running, Speed
+from daemon.estimate import Line, Running, Speed, work
 from daemon.jobs import Claim, Failure, Job, NewJob, Status, new_id, sources
 from daemon.store.database import Database
 from daemon.store.tables import JobRow, utc_now
@@ -51,7 +51,7 @@ class JobStore:
             key_id=new.key_id,
             client_data=new.client_data,
             film_s=new.film_s,
-            work=new.film_s * new.pixels,
+            work=work(new.film_s, new.pixels, new.fps, new.quality),
             status=Status.IN_QUEUE,
             created_at=self._clock(),
         )
@@ -80,10 +80,6 @@ class JobStore:
             count: int = JobRow.select().where(JobRow.status == Status.IN_QUEUE).count(connection)
         return count
 
-    def queue_position(self, job: Job) -> int | None:
-        """Say which place a waiting job has, 1 being next; None where it does not wait."""
-        return self.line(job).position
-
     def line(self, job: Job) -> Line:
         """Say what is before a job."""
         with self._database.read() as connection:
@@ -91,8 +87,8 @@ class JobStore:
             running = self._running(in_work[0]) if in_work else None
             if job.status is not Status.IN_QUEUE:
                 return Line(None, 0.0, running)
-            ahead, work = _ahead(job.id).scalar(connection, as_tuple=True)
-        return Line(ahead + 1, work or 0.0, running)
+            ahead, work_ahead = _ahead(job.id).scalar(connection, as_tuple=True)
+        return Line(ahead + 1, work_ahead or 0.0, running)
 
     def speeds(self, limit: int = 50) -> list[Speed]:
         """Read what the films finished last have taken."""
@@ -196,11 +192,11 @@ def _ahead(job_id: str) -> Any:
 
 def _speed(result: Any) -> Speed | None:
     """Read what a film has taken out of its result; None where it does not say."""
-    numbers = [result.get(name) for name in ("duration_s", "width", "height", "render_s")]
+    numbers = [result.get(name) for name in ("duration_s", "width", "height", "fps", "render_s")]
     if not all(isinstance(number, int | float) for number in numbers):
         return None
-    duration_s, width, height, render_s = numbers
-    return Speed(duration_s * width * height, render_s)
+    duration_s, width, height, fps, render_s = numbers
+    return Speed(work(duration_s, width * height, fps, result.get("quality", "social")), render_s)
 
 
 def _job(row: Any) -> Job:

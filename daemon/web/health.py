@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +10,11 @@ from typing import Any
 from starlette.responses import Response
 
 from daemon.errors import VixError
-from daemon.heartbeat import HEARTBEAT_FILE
+from daemon.heartbeat import HEARTBEAT_FILE, LastBeat, read_heartbeat
+from daemon.limits import LEAST_FREE_BYTES
 from daemon.web.answers import Answer
 from daemon.web.call import Call
 from daemon.web.services import Services
-
-SILENT_AFTER_S = 20.0
-LEAST_FREE_BYTES = 200 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +23,6 @@ class Check:
 
     ok: bool
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class LastBeat:
-    """What the worker wrote about itself, and how many seconds ago."""
-
-    age_s: float
-    told: dict[str, Any]
-
-    @property
-    def alive(self) -> bool:
-        return self.age_s <= SILENT_AFTER_S
 
 
 async def index(call: Call) -> Response:
@@ -53,7 +38,7 @@ async def health(call: Call) -> Response:
 
 def examine(services: Services) -> dict[str, Any]:
     """Run all checks. None of them raises, starts a program or waits for the network."""
-    worker = last_beat(services)
+    worker = read_heartbeat(services.data / HEARTBEAT_FILE, services.now())
     checks = {name: check(services, worker) for name, check in CHECKS.items()}
     well = all(check.ok for check in checks.values())
     rendering = int(bool(worker and worker.alive and worker.told.get("job")))
@@ -65,17 +50,6 @@ def examine(services: Services) -> dict[str, Any]:
         "queue": {"queued": _waiting(services), "rendering": rendering},
         "workers": {"active": int(bool(worker and worker.alive)), "max_concurrent_jobs": 1},
     }
-
-
-def last_beat(services: Services) -> LastBeat | None:
-    """Read the file that the worker rewrites every few seconds; None where it never did."""
-    path = services.data / HEARTBEAT_FILE
-    try:
-        told = json.loads(path.read_bytes())
-        age_s = services.now().timestamp() - path.stat().st_mtime
-    except (OSError, ValueError):
-        return None
-    return LastBeat(age_s, told if isinstance(told, dict) else {})
 
 
 def _waiting(services: Services) -> int | None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.estimate import PRIOR_RATE, Line, Running, Speed, rate, remaining_s, rest_s
-from daemon.jobs import FULL_HD_PX, Job, Status
+from daemon.estimate import PRIOR_RATE, Line, Running, Speed, rate, remaining_s, rest_s, work
+from daemon.jobs import FULL_HD_PX, Job, NewJob, Status
 from daemon.store.jobs import JobStore
 from tests.daemon.conftest import MovableClock, new_job
 
@@ -17,7 +17,7 @@ def finish_one(store: JobStore, clock: MovableClock, render_s: float, film_s: fl
     job = store.claim("me")
     assert job
     clock.move(render_s)
-    result = {"duration_s": film_s, "width": 1080, "height": 1920, "render_s": render_s}
+    result = {"duration_s": film_s, "width": 1080, "height": 1920, "fps": 30.0, "render_s": render_s}
     assert store.finish(job.claim, result)
     return job
 
@@ -94,6 +94,28 @@ def test_results_that_do_not_say_teach_nothing(job_store: JobStore) -> None:
     assert job
     job_store.finish(job.claim, {"width": 1080})
     assert job_store.speeds() == []
+
+
+def test_frames_and_quality_are_work_too() -> None:
+    assert work(10, FULL_HD_PX, 30, "social") == 10 * SECOND
+    assert work(10, FULL_HD_PX, 60, "social") == 20 * SECOND
+    assert work(10, FULL_HD_PX, 30, "high") > work(10, FULL_HD_PX, 30, "social") > work(10, FULL_HD_PX, 30, "draft")
+
+
+@pytest.mark.parametrize(("fps", "quality"), [(60, "social"), (10, "high"), (30, "draft")])
+def test_what_a_film_teaches_is_what_such_a_film_is_estimated_with(
+    job_store: JobStore, movable_clock: MovableClock, fps: int, quality: str
+) -> None:
+    def submit() -> Job:
+        return job_store.submit(NewJob("template", {}, 1, "key1", 10.0, fps=fps, quality=quality))
+
+    submit()
+    job = job_store.claim("me")
+    assert job
+    movable_clock.move(77)
+    result = {"duration_s": 10.0, "width": 1080, "height": 1920, "fps": float(fps), "quality": quality, "render_s": 77}
+    assert job_store.finish(job.claim, result)
+    assert estimate(job_store, submit()) == pytest.approx(77)
 
 
 def test_only_the_latest_films_teach(job_store: JobStore, movable_clock: MovableClock) -> None:

@@ -29,7 +29,9 @@ def claimed(store: JobStore, owner: str = "me") -> Job:
 
 class TestSubmit:
     def test_all_of_it_comes_back(self, job_store: JobStore, movable_clock: MovableClock) -> None:
-        new = NewJob("template", {"a": [1, None, 1.5]}, 2**53 - 1, "key1", 12.5, 640 * 360, {"any": ["thing"]})
+        new = NewJob(
+            "template", {"a": [1, None, 1.5]}, 2**53 - 1, "key1", 12.5, 640 * 360, client_data={"any": ["thing"]}
+        )
         job = job_store.submit(new)
         assert job_store.get(job.id) == job
         assert (job.kind, job.spec, job.seed, job.key_id) == (new.kind, new.spec, new.seed, new.key_id)
@@ -303,12 +305,12 @@ class TestReconcile:
 class TestLine:
     def test_places_move_up(self, job_store: JobStore) -> None:
         jobs = [job_store.submit(new_job(film_s=10 * n)) for n in (1, 2, 3)]
-        assert [job_store.queue_position(job) for job in jobs] == [1, 2, 3]
+        assert [job_store.line(job).position for job in jobs] == [1, 2, 3]
         assert job_store.waiting() == 3
         assert job_store.line(jobs[2]).work_ahead == jobs[0].work + jobs[1].work
         running = claimed(job_store)
-        assert [job_store.queue_position(job) for job in jobs[1:]] == [1, 2]
-        assert job_store.queue_position(running) is None
+        assert [job_store.line(job).position for job in jobs[1:]] == [1, 2]
+        assert job_store.line(running).position is None
         line = job_store.line(jobs[1])
         assert line.running
         assert (line.running.work, line.running.progress, line.running.elapsed_s) == (jobs[0].work, 0, 0)

@@ -135,7 +135,7 @@ class Jobs(RuleBasedStateMachine):
             assert (job.error is not None) == (job.status is Status.FAILED)
             if job.status is Status.IN_QUEUE:
                 place += 1
-                assert self.store.queue_position(job) == place
+                assert self.store.line(job).position == place
         assert self.store.waiting() == place
 
 

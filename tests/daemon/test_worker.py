@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import AlreadyRunning, DatabaseBroken
-from daemon.jobs import Job, Status
+from daemon.jobs import Job, Report, Status
 from daemon.lock import WorkerLock
 from daemon.queue import Doorbell
 from daemon.store.database import Database
 from daemon.store.jobs import JobStore
-from daemon.worker import Outcome, Report, RunJob, Worker
+from daemon.worker import Outcome, RunJob, Worker
 from render.errors import FFmpegFailed, MediaError, RenderError
 from tests.daemon.conftest import new_job
 from tests.daemon.workers import eventually, is_alive, timed_job, worker
@@ -37,7 +37,8 @@ def hire(tmp_path: Path, job_store: JobStore) -> Iterator[Hire]:
 
         def make(run_job: RunJob, store: JobStore = job_store, **options: float) -> Worker:
             doorbell = Doorbell(tmp_path / "queue.db")
-            return Worker(store, doorbell, run_job, lock=lock, data=tmp_path, sweep_s=0.05, **options)  # type: ignore[arg-type]
+            folders = {"data": tmp_path, "work": tmp_path / "work", "films": tmp_path / "films"}
+            return Worker(store, doorbell, run_job, lock=lock, sweep_s=0.05, **folders, **options)  # type: ignore[arg-type]
 
         yield make
 
@@ -176,9 +177,8 @@ class TestTrouble:
         assert boss.run_once()
 
     def test_only_the_holder_of_the_lock_may_run(self, tmp_path: Path, job_store: JobStore) -> None:
-        boss = Worker(
-            job_store, Doorbell(tmp_path / "queue.db"), well, lock=WorkerLock(tmp_path / "lock"), data=tmp_path
-        )
+        doorbell, lock = Doorbell(tmp_path / "queue.db"), WorkerLock(tmp_path / "lock")
+        boss = Worker(job_store, doorbell, well, lock=lock, data=tmp_path, work=tmp_path, films=tmp_path)
         with pytest.raises(ValueError, match="lock"):
             boss.run()
 
@@ -194,6 +194,9 @@ class TestRun:
         (tmp_path / "precious" / "film.mp4").touch()
         (tmp_path / "work" / "link").symlink_to(tmp_path / "precious")
         (tmp_path / "work" / "file").touch()
+        (tmp_path / "films").mkdir()
+        for name in ("job_0.mp4", "job_0.jpg", "job_1.mp4.part", "job_1.jpg.part"):
+            (tmp_path / "films" / name).touch()
 
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
             boss.stop()
@@ -203,6 +206,7 @@ class TestRun:
         boss.run()
         assert job_store.get(job.id).status is Status.DONE
         assert list((tmp_path / "work").iterdir()) == []
+        assert sorted(path.name for path in (tmp_path / "films").iterdir()) == ["job_0.jpg", "job_0.mp4"]
         assert (tmp_path / "precious" / "film.mp4").exists()
 
     def test_a_job_is_found_without_a_ring(self, hire: Hire, job_store: JobStore) -> None:

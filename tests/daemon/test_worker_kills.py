@@ -19,9 +19,20 @@ import pytest
 from daemon.jobs import Job, Status
 from daemon.lock import WorkerLock
 from daemon.queue import Doorbell
+from daemon.signals import ASK, HURRY
 from daemon.store.database import open_database
 from daemon.store.jobs import JobStore
-from tests.daemon.workers import count, eventually, is_alive, is_rendering, timed_job, worker
+from tests.daemon.workers import (
+    PATIENCE_S,
+    count,
+    eventually,
+    has_heard,
+    is_alive,
+    is_rendering,
+    state,
+    timed_job,
+    worker,
+)
 
 KILLS = 20
 
@@ -48,6 +59,16 @@ def makes_a_film(process: subprocess.Popen[str], path: Path) -> bool:
     with closing(sqlite3.connect(path)) as connection:
         owners = [row[0] for row in connection.execute("select owner from job where status = 'rendering'")]
     return any(owner.startswith(f"{process.pid}-") for owner in owners)
+
+
+def caught_at_it(process: subprocess.Popen[str], path: Path) -> bool:
+    """Whether it makes a film and can no longer end that; else it goes on."""
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: state(process.pid) == "T", "the worker stands still")
+    if makes_a_film(process, path):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
 
 
 def check_all_done_once(data: Path, store: JobStore, jobs: list[Job]) -> None:
@@ -79,20 +100,22 @@ def test_twenty_kills_lose_nothing(tmp_path: Path, patient_store: JobStore, seed
 
     submit(6)
     interrupted = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         submit(2)
         with worker(tmp_path, max_attempts=1000) as process:
             eventually(partial(makes_a_film, process, tmp_path / "vix.db"), "a film is being made")
             time.sleep(random_.uniform(0, 0.4))
             submit(1)
+            if number % 2:  # in the middle of a film; the other half at any moment
+                eventually(partial(caught_at_it, process, tmp_path / "vix.db"), "it is caught at a film")
             process.kill()
-            process.wait()
+            process.wait(PATIENCE_S)
         interrupted += count(tmp_path / "vix.db", "rendering")
-    assert interrupted > KILLS / 2, "the kills hit nothing"
+    assert interrupted >= KILLS // 2
     with worker(tmp_path, max_attempts=1000) as process:
         eventually(lambda: count(tmp_path / "vix.db", "done") == len(jobs), "all films are made")
         process.send_signal(signal.SIGTERM)
-        assert process.wait() == 0
+        assert process.wait(PATIENCE_S) == 0
     doorbell.close()
     check_all_done_once(tmp_path, patient_store, jobs)
     assert sum(patient_store.get(job.id).attempt for job in jobs) == len(jobs) + interrupted
@@ -117,7 +140,7 @@ def test_the_queue_file_may_vanish_at_any_time(tmp_path: Path, patient_store: Jo
                 (tmp_path / "queue.db").write_bytes(random_.randbytes(5000))
         eventually(lambda: count(tmp_path / "vix.db", "done") == len(jobs), "all films are made")
         process.send_signal(signal.SIGTERM)
-        assert process.wait() == 0
+        assert process.wait(PATIENCE_S) == 0
     doorbell.close()
     check_all_done_once(tmp_path, patient_store, jobs)
 
@@ -129,7 +152,7 @@ def test_the_child_dies_with_the_worker(tmp_path: Path, patient_store: JobStore)
         maker = int((tmp_path / "maker.pid").read_text())
         assert is_alive(maker)
         process.kill()
-        process.wait()
+        process.wait(PATIENCE_S)
         eventually(lambda: not is_alive(maker), "the child is gone")
 
 
@@ -138,7 +161,7 @@ def test_a_job_that_kills_the_worker_is_given_up(tmp_path: Path, patient_store: 
     innocent = patient_store.submit(timed_job(0.01))
     for _ in range(3):
         with worker(tmp_path, max_attempts=3) as process:
-            assert process.wait() == -signal.SIGKILL
+            assert process.wait(PATIENCE_S) == -signal.SIGKILL
     with worker(tmp_path, max_attempts=3):
         eventually(lambda: patient_store.get(innocent.id).status is Status.DONE, "the next film is made")
     job = patient_store.get(poison.id)
@@ -152,32 +175,58 @@ class TestStop:
         with worker(tmp_path, stop_s=60) as process:
             eventually(lambda: is_rendering(patient_store, job), "the film is being made")
             process.send_signal(signal.SIGTERM)
-            assert process.wait() == 0
+            assert process.wait(PATIENCE_S) == 0
         assert patient_store.get(job.id).status is Status.DONE
         assert patient_store.get(following.id).attempt == 0
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_a_long_film_is_put_back(self, tmp_path: Path, patient_store: JobStore, number: signal.Signals) -> None:
         job = patient_store.submit(timed_job(600))
         with worker(tmp_path, stop_s=0.2) as process:
             eventually(lambda: is_rendering(patient_store, job), "the film is being made")
             process.send_signal(number)
-            assert process.wait() == 0
+            assert process.wait(PATIENCE_S) == 0
         found = patient_store.get(job.id)
         assert (found.status, found.owner, found.error) == (Status.IN_QUEUE, None, None)
         assert not is_alive(int((tmp_path / "maker.pid").read_text()))
         assert patient_store.reconcile(max_attempts=1).failed == ()
 
-    def test_a_second_signal_does_not_wait(self, tmp_path: Path, patient_store: JobStore) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_a_second_signal_does_not_wait(
+        self, tmp_path: Path, patient_store: JobStore, number: signal.Signals
+    ) -> None:
         job = patient_store.submit(timed_job(600))
         with worker(tmp_path, stop_s=600) as process:
             eventually(lambda: is_rendering(patient_store, job), "the film is being made")
             process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            eventually(lambda: has_heard(tmp_path), "it knows")
             assert process.poll() is None
-            process.send_signal(signal.SIGTERM)
-            assert process.wait() == 0
+            process.send_signal(number)
+            assert process.wait(PATIENCE_S) == 0
         assert patient_store.get(job.id).status is Status.IN_QUEUE
+
+    def test_two_signals_that_come_together_are_two(self, tmp_path: Path, patient_store: JobStore) -> None:
+        job = patient_store.submit(timed_job(600))
+        with worker(tmp_path, stop_s=600) as process:
+            eventually(lambda: is_rendering(patient_store, job), "the film is being made")
+            process.send_signal(signal.SIGSTOP)  # so that it finds both at once
+            process.send_signal(ASK)
+            process.send_signal(HURRY)
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(PATIENCE_S) == 0
+        assert patient_store.get(job.id).status is Status.IN_QUEUE
+
+    def test_nohup_keeps_it_from_the_end_of_a_session(self, tmp_path: Path, patient_store: JobStore) -> None:
+        job = patient_store.submit(timed_job(1))
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with worker(tmp_path) as process:
+                eventually(lambda: is_rendering(patient_store, job), "the film is being made")
+                process.send_signal(signal.SIGHUP)
+                following = patient_store.submit(timed_job(0.01))
+                eventually(lambda: patient_store.get(following.id).status is Status.DONE, "it goes on")
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     def test_a_signal_to_the_whole_group_fails_no_job(self, tmp_path: Path, patient_store: JobStore) -> None:
         job = patient_store.submit(timed_job(600))
@@ -185,16 +234,16 @@ class TestStop:
             eventually(lambda: is_rendering(patient_store, job), "the film is being made")
             process.send_signal(signal.SIGTERM)
             maker = int((tmp_path / "maker.pid").read_text())
-            time.sleep(0.2)
+            eventually(lambda: has_heard(tmp_path), "it knows")
             os.kill(maker, signal.SIGTERM)
-            assert process.wait() == 0
+            assert process.wait(PATIENCE_S) == 0
         assert patient_store.get(job.id).status is Status.IN_QUEUE
 
     def test_an_idle_worker_ends(self, tmp_path: Path) -> None:
         with worker(tmp_path, stop_s=600) as process:
             eventually((tmp_path / "worker.json").exists, "the worker is there")
             process.send_signal(signal.SIGTERM)
-            assert process.wait() == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 class TestLock:
@@ -213,13 +262,13 @@ class TestLock:
         with worker(tmp_path):
             eventually(lambda: is_rendering(patient_store, job), "the film is being made")
             with worker(tmp_path) as second:
-                assert second.wait() == 3
+                assert second.wait(PATIENCE_S) == 3
             assert patient_store.get(job.id).status is Status.RENDERING
 
     def test_it_is_free_again_after_a_kill(self, tmp_path: Path) -> None:
         with worker(tmp_path) as process:
             eventually((tmp_path / "worker.json").exists, "the worker is there")
             process.kill()
-            process.wait()
+            process.wait(PATIENCE_S)
         with WorkerLock(tmp_path / "worker.lock"):
             pass

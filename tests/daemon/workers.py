@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -38,7 +37,7 @@ def worker(data: Path, *, stop_s: float = 30, max_attempts: int = 3) -> Iterator
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.wait(PATIENCE_S)
         assert process.stderr
         process.stderr.close()
 
@@ -59,9 +58,17 @@ def count(path: Path, status: str) -> int:
 
 
 def is_alive(pid: int) -> bool:
+    return state(pid) not in "ZX"
+
+
+def state(pid: int) -> str:
+    """The kernel's letter for what a process does, `X` where there is none any more."""
     try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state not in "ZX"
+        return "X"
+
+
+def has_heard(data: Path) -> bool:
+    """Whether the worker knows that it shall stop, and goes on with its film."""
+    return "The worker stops after this film" in (data / "worker.log").read_text()

@@ -5,21 +5,23 @@ A job's spec says how many `seconds` its film takes, and with `"poison": true` t
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from daemon.errors import AlreadyRunning
-from daemon.jobs import Job
+from daemon.jobs import Job, Report
 from daemon.lock import WorkerLock
 from daemon.queue import Doorbell
 from daemon.store.database import open_database
 from daemon.store.jobs import JobStore
-from daemon.worker import Outcome, Report, RunJob, Worker
+from daemon.worker import Outcome, RunJob, Worker
 from render.errors import Cancelled, FFmpegFailed
 from render.ffmpeg import die_with_parent
 
@@ -60,13 +62,16 @@ def film_maker(data: Path, lock: WorkerLock) -> RunJob:
 
 
 def main(data: Path, stop_s: float, max_attempts: int) -> None:
-    (data / "films").mkdir(exist_ok=True)
+    logging.basicConfig(filename=data / "worker.log", level=logging.INFO)
+    films, work = data / "films", data / "work"
+    films.mkdir(exist_ok=True)
     try:
         with WorkerLock(data / "worker.lock") as lock:
             store = JobStore(open_database(data / "vix.db"))
             doorbell = Doorbell(data / "queue.db")
             run_job = film_maker(data, lock)
-            Worker(store, doorbell, run_job, lock=lock, data=data, stop_s=stop_s, max_attempts=max_attempts).run()
+            boss = partial(Worker, store, doorbell, run_job, lock=lock, data=data, work=work, films=films)
+            boss(stop_s=stop_s, max_attempts=max_attempts).run()
     except AlreadyRunning as exc:
         sys.stderr.write(f"{exc}\n")
         sys.exit(exc.exit_code)

@@ -10,7 +10,7 @@ import random
 import pytest
 from starlette.requests import Request
 
-from daemon.web.bodies import MAX_DEPTH, Body, BodyTooSlow, NotJson, parse_body, read_body
+from daemon.web.bodies import MAX_DEPTH, MAX_VALUES, Body, BodyTooSlow, NotJson, parse_body, read_body
 from render.errors import FieldProblem, SpecError
 
 
@@ -61,6 +61,37 @@ def test_nesting_is_allowed_up_to_the_limit() -> None:
     assert not parse_body(nested(MAX_DEPTH)).problems
     wide = json.dumps([[] for _ in range(1000)]).encode()
     assert len(parse_body(wide).value) == 1000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {f"field{i}": i for i in range(MAX_VALUES + 1)},
+        {"client_data": [0] * MAX_VALUES},
+        [{"a": 1}] * (MAX_VALUES // 2 + 1),
+        [[]] * MAX_VALUES,
+    ],
+    ids=["members", "items", "objects", "empty arrays"],
+)
+def test_more_values_than_any_request_has_are_refused_unread(value: object) -> None:
+    with pytest.raises(SpecError, match="members and items"):
+        parse_body(json.dumps(value).encode())
+    with pytest.raises(SpecError, match="members and items"):
+        parse_body(json.dumps(value).encode()[:-1] + b", broken")
+
+
+def test_what_stands_in_strings_is_not_counted() -> None:
+    value = {"a": "[{," * MAX_VALUES, 'b\\"[[': "\\", "c": '\\",[{' * MAX_VALUES}
+    assert parse_body(json.dumps(value).encode()) == Body(value)
+    assert len(parse_body(json.dumps([0] * (MAX_VALUES - 1)).encode()).value) == MAX_VALUES - 1
+
+
+@pytest.mark.parametrize(
+    "raw", [b'"' + b'\\"' * 500_000, b'"' + b'\\"' * 500_000 + b"\\", b'"' * 999_999, b'" ' * 500_000], ids=range(4)
+)
+def test_a_body_of_nothing_but_quotes_is_answered_in_time(raw: bytes) -> None:
+    with pytest.raises(NotJson):
+        parse_body(raw)
 
 
 def test_numbers_that_are_none_are_reported_by_path() -> None:

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import httpx2
@@ -73,13 +74,13 @@ def test_the_problem_type_is_sent_to_those_who_name_it(shared: House, accept: st
 
 
 def test_what_nobody_expected_is_a_500_that_tells_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    def ring(job_id: str) -> None:
+    def now() -> datetime:
         exc = RuntimeError("s3cret words of an exception")
         exc.code = "s3cret"  # type: ignore[attr-defined]
         raise exc
 
-    with opened(replace(house.services, ring=ring), []) as broken, caplog.at_level(logging.ERROR):
-        answer = broken.client.post("/v1/generate", json={})
+    with opened(replace(house.services, now=now), []) as broken, caplog.at_level(logging.ERROR):
+        answer = broken.client.get("/health")
         assert answer.status_code == 500
         assert answer.headers["content-type"] == "application/json"
         assert list(answer.json()) == MEMBERS

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sqlite3
 import string
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.daemon.web.house import House
+from tests.daemon.web.house import House, opened
+from tests.daemon.workers import eventually
 
 FOUNDING: dict[str, Any] = {
     "video": {
@@ -72,7 +77,46 @@ def test_the_founding_request_is_taken(house: House) -> None:
     assert said["estimated_time_remaining_s"] > 0
     job = house.jobs.get(said["job_id"])
     assert (job.kind, job.spec, job.film_s) == ("template", FOUNDING, 15)
-    assert house.rung == [job.id]
+    eventually(lambda: house.rung == [job.id], "the worker is woken")
+
+
+def test_a_slow_doorbell_holds_up_no_answer(house: House) -> None:
+    answered, rung = threading.Event(), threading.Event()
+
+    def ring(job_id: str) -> None:
+        assert answered.wait(60)
+        rung.set()
+
+    with opened(replace(house.services, ring=ring), []) as slow:
+        assert slow.client.post("/v1/generate", json={}).status_code == 202
+        answered.set()
+        assert rung.wait(60)
+
+
+def test_a_stored_job_is_a_202_even_where_its_place_is_not_known(house: House) -> None:
+    """An error would have n8n send it again, and a second film be made."""
+    house.finish(house.submit()["job_id"], b"film")
+    with closing(sqlite3.connect(house.data / "vix.db")) as connection, connection:
+        connection.execute("update job set result = 'no json'")
+    answer = house.client.post("/v1/generate", json={})
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["queue_position"], answer.json()["estimated_time_remaining_s"]) == (None, None)
+    assert house.jobs.waiting() == 1
+
+
+def test_parameters_of_the_url_are_not_ignored(shared: House) -> None:
+    answer = shared.client.post("/v1/generate?dry_run=1&%00&dry_run=2&x", json={})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]][::2] == ["dry_run", "x"]
+    assert "dry_run: is not a parameter" in answer.json()["message"]
+    assert not shared.jobs.waiting()
+
+
+def test_frames_and_quality_count_in_the_estimate(house: House) -> None:
+    plain, heavy = (house.submit({"video": {"duration": 10}, "output": {"fps": fps}}) for fps in (30, 60))
+    high = house.submit({"video": {"duration": 10}, "output": {"quality": "high"}})
+    works = [house.jobs.get(job["job_id"]).work for job in (plain, heavy, high)]
+    assert [work / works[0] for work in works] == pytest.approx([1, 2, 3])
 
 
 def test_an_empty_object_is_a_valid_request(house: House) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from daemon.web.bodies import MAX_BODY_BYTES, MAX_VALUES
 from daemon.web.server import bound_server
 from tests.daemon.web.house import House, running
 
@@ -25,6 +29,13 @@ from daemon.web.server import serve
 from tests.daemon.web.house import services_at
 serve(create_app(services_at(Path(sys.argv[1]))), "127.0.0.1", 0, on_ready=lambda url: print(url, flush=True))
 """
+
+KEYED_PROGRAM = PROGRAM.replace(
+    "serve(create_app(services_at(Path(sys.argv[1]))),",
+    "services = services_at(Path(sys.argv[1]))\n"
+    'print(services.keys.create("one")[1], flush=True)\n'
+    "serve(create_app(services),",
+)
 
 
 def talk(house: House, request: bytes) -> bytes:
@@ -53,6 +64,38 @@ def test_a_process_serves_until_a_signal(tmp_path: Path, stop: signal.Signals) -
         process.kill()
         process.stdout.close()
         process.wait()
+
+
+def memory_peak_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def bloated_bodies() -> list[bytes]:
+    """Bodies just below the largest size, and one just below the largest number of values, that all go wrong."""
+    many = json.dumps({f"f{i:05}": 1 for i in range(80_000)})
+    deep = json.dumps({"client_data": [[[[0]]]] * 90_000})
+    inner = json.dumps({"text_overlays": [{f"f{i:05}": 1 for i in range(80_000)}]})
+    allowed = json.dumps({f"f{i:05}": "x" * 85 for i in range(MAX_VALUES - 1)})
+    return [text.encode() for text in (many, deep, inner, allowed)]
+
+
+def test_bloated_bodies_take_no_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KEYED_PROGRAM, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, ExitStack() as stack:
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        key, url = (process.stdout.readline().strip() for _ in range(2))
+        post = partial(httpx2.post, url + "/v1/generate", headers={"X-Api-Key": key}, timeout=120, trust_env=False)
+        assert post(json={}).status_code == 202
+        before = memory_peak_mb(process.pid)
+        for body in bloated_bodies():
+            assert 800_000 < len(body) < MAX_BODY_BYTES
+            with ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(lambda body: post(content=body), [body] * 16))
+            assert {answer.status_code for answer in answers} == {422}
+            print(f"{memory_peak_mb(process.pid) - before:.0f} MB more")
+        assert memory_peak_mb(process.pid) - before < 150
 
 
 def test_those_who_wait_are_answered_when_the_server_stops(house: House) -> None:

@@ -1,0 +1,31 @@
+"""Which ends of a process are final, and which are not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.supervisor import supervise
+
+# Ends with the next of its exit codes each time it is started.
+PROGRAM = """
+import sys
+from pathlib import Path
+runs, codes = Path(sys.argv[1]), sys.argv[2:]
+with runs.open("a") as file:
+    file.write("x")
+sys.exit(int(codes[len(runs.read_text()) - 1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("codes", "ended_with"), [([2], 2), ([3], 3), ([78], 78), ([1, 78], 78), ([0, 78], 78)], ids=str
+)
+def test_only_what_cannot_be_mended_is_final(tmp_path: Path, codes: list[int], ended_with: int) -> None:
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-c", PROGRAM, str(runs), *map(str, codes)]
+    other = [sys.executable, "-c", "import time; time.sleep(600)"]
+    assert supervise({"one": command, "other": other}, stop_s=5) == ended_with
+    assert len(runs.read_text()) == len(codes)
