@@ -45,7 +45,7 @@ def test_render_makes_a_film_and_says_what_is_in_it(typed: Service, tmp_path: Pa
     video = probe(out, ffmpeg).video
     assert video is not None
     assert video.frames == 60
-    assert sorted(path.name for path in out.parent.iterdir()) == ["film.jpg", "film.mp4"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["film.mp4"]
     assert "Traceback" not in done.stderr
 
 
