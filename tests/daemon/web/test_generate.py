@@ -15,60 +15,13 @@ from typing import Any
 
 import pytest
 
+from daemon.demo import REQUEST
 from tests.daemon.web.house import House, opened
 from tests.daemon.workers import eventually
 
-FOUNDING: dict[str, Any] = {
-    "video": {
-        "style": "random",
-        "exposure": 1.0,
-        "brightness": 1.1,
-        "contrast": 1.0,
-        "saturation": 1.2,
-        "fade_in": 0,
-        "fade_out": 0,
-        "duration": 15,
-        "speed": 0.5,
-        "blur": 0,
-    },
-    "audio": {"audio": "random", "volume": 1.0, "fade_in": 2, "fade_out": 2},
-    "text_overlays": [
-        {
-            "text": "Hello World",
-            "font": "Arial",
-            "font_size": 30,
-            "font_align": "center",
-            "font_color": "white",
-            "start_time": None,
-            "end_time": None,
-            "fade_in": 0.0,
-            "fade_out": 0.0,
-            "positionxy": ["center", "center"],
-            "margin": [0, 0, 0, 0],
-        }
-    ],
-    "signature": {
-        "text": "@mychannel",
-        "font": "Arial",
-        "font_size": 24,
-        "font_align": "center",
-        "font_color": "white",
-        "opacity": 0.5,
-        "positionxy": ["bottom", "center"],
-        "margin": [0, 25, 25, 0],
-    },
-    "logo": {
-        "name": "logo.png",
-        "size": 150,
-        "positionxy": ["bottom", "center"],
-        "margin": [0, 25, 25, 0],
-        "opacity": 1.0,
-    },
-}
-
 
 def test_the_founding_request_is_taken(house: House) -> None:
-    answer = house.client.post("/v1/generate", json=FOUNDING)
+    answer = house.client.post("/v1/generate", json=REQUEST)
     assert answer.status_code == 202
     said = answer.json()
     assert answer.headers["location"] == said["status_url"] == f"{house.url}/v1/status/{said['job_id']}"
@@ -76,7 +29,7 @@ def test_the_founding_request_is_taken(house: House) -> None:
     assert (said["status"], said["queue_position"]) == ("in_queue", 1)
     assert said["estimated_time_remaining_s"] > 0
     job = house.jobs.get(said["job_id"])
-    assert (job.kind, job.spec, job.film_s) == ("template", FOUNDING, 15)
+    assert (job.kind, job.spec, job.film_s) == ("template", REQUEST, 15)
     eventually(lambda: house.rung == [job.id], "the worker is woken")
 
 
@@ -312,7 +265,7 @@ def test_random_changes_of_the_founding_request_are_answered(house: House) -> No
     ]
     statuses = []
     for _ in range(150):
-        spec = json.loads(json.dumps(FOUNDING))
+        spec = json.loads(json.dumps(REQUEST))
         places = [spec, spec["video"], spec["text_overlays"][0], spec["logo"], spec["signature"]]
         for _ in range(rng.randint(1, 3)):
             place = rng.choice(places)
