@@ -5,10 +5,9 @@ All px are on a 1080 x 1920 canvas and scale with the output.
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from render.errors import FieldProblem, SpecError
 from render.fieldtypes import (
@@ -24,24 +23,14 @@ from render.fieldtypes import (
     Seconds,
     Share,
     TextAlign,
-    Whole,
 )
-from render.layout import REFERENCE_HEIGHT, REFERENCE_WIDTH
 from render.problems import json_type, problems
+from render.request import Request, Strict, TextWithVariables, variables_of
 
 MAX_TEXTS = 200
-MAX_TEXT_CHARACTERS = 5_000
-MAX_CLIENT_DATA_BYTES = 4_096
-MAX_SEED = 2**53 - 1
 MAX_NAME = 255
 
 Name = Annotated[str, Field(max_length=MAX_NAME)]
-
-
-class Strict(BaseModel):
-    """Base of all request objects: an unknown field is an error, a value never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Video(Strict):
@@ -112,9 +101,7 @@ class BoxSpec(Strict):
 class Words(Strict):
     """A text and how it is set."""
 
-    text: Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)] = Field(
-        "", description="The words; empty draws nothing."
-    )
+    text: TextWithVariables = Field("", description="The words; empty draws nothing.")
     font: Name = Field("Arial", description="A font family.")
     font_size: FontSize = Field(30, description="Size in px.")
     font_weight: FontWeight = Field(400, description="100 to 900, or a word such as `bold`.")
@@ -174,23 +161,7 @@ class Logo(Strict):
     margin: MarginPx = Field([0, 25, 25, 0], description="`[top, right, bottom, left]` px kept free to the edges.")
 
 
-class Output(Strict):
-    """The file to make."""
-
-    width: Annotated[Whole, Field(ge=128, le=2160)] = Field(REFERENCE_WIDTH, description="Even number of px.")
-    height: Annotated[Whole, Field(ge=128, le=3840)] = Field(REFERENCE_HEIGHT, description="Even number of px.")
-    fps: Annotated[Whole, Field(ge=10, le=60)] = Field(30, description="Frames a second, constant.")
-    quality: Literal["draft", "social", "high"] = Field("social", description="`draft`, `social` or `high`.")
-
-    @field_validator("width", "height")
-    @classmethod
-    def _even(cls, value: int) -> int:
-        if value % 2:
-            raise ValueError("must be an even number")
-        return value
-
-
-class TemplateSpec(Strict):
+class TemplateSpec(Request):
     """A template film: clips of a style, timed texts, signature, logo, music."""
 
     video: Video = Video()
@@ -200,19 +171,6 @@ class TemplateSpec(Strict):
     )
     signature: Signature | None = Field(None, description="A text for the whole film.")
     logo: Logo | None = Field(None, description="A picture for the whole film.")
-    output: Output = Output()
-    seed: Annotated[Whole, Field(ge=0, le=MAX_SEED)] | None = Field(
-        None, description="Same seed, same request, same library: same film. Null draws one."
-    )
-    client_data: Any = Field(None, description="Any JSON up to 4 kB, echoed in status answers.")
-
-    @field_validator("client_data")
-    @classmethod
-    def _small(cls, value: Any) -> Any:
-        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if len(written.encode("utf-8", "surrogatepass")) > MAX_CLIENT_DATA_BYTES:
-            raise ValueError(f"must be at most {MAX_CLIENT_DATA_BYTES} bytes of JSON")
-        return value
 
 
 def parse_template(data: object) -> TemplateSpec:
@@ -222,7 +180,7 @@ def parse_template(data: object) -> TemplateSpec:
         SpecError: with every wrong field at once.
     """
     try:
-        spec = TemplateSpec.model_validate(data)
+        spec = TemplateSpec.model_validate(data, context={"variables": variables_of(data)})
     except ValidationError as exc:
         raise SpecError(problems(exc, TemplateSpec)) from None
     if found := _timing_problems(spec):
