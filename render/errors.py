@@ -9,6 +9,8 @@ RenderError
  ├── FFmpegError          FFmpeg was started and did not deliver
  │    ├── FFmpegFailed    it ended with an error: a verdict on what it was given
  │    ├── FFmpegLost      it could not be started or was killed: no verdict on anything
+ │    │    └── FFmpegOutOfMemory  there was not enough memory for it
+ │    ├── NoSpace         there was no space left to write to
  │    ├── FFmpegStalled   it made no progress for too long
  │    └── FFmpegTimeout   it ran longer than its wall-clock limit
  ├── VerifyError          a finished file is not what the Timeline promised
@@ -94,6 +96,18 @@ class FFmpegLost(FFmpegError):
     """FFmpeg, or what looks at its frames, could not be started or was killed, which says nothing about any file."""
 
     code = "ffmpeg_lost"
+
+
+class FFmpegOutOfMemory(FFmpegLost):
+    """FFmpeg was killed for want of memory, or came to the limit of what it may have."""
+
+    code = "out_of_memory"
+
+
+class NoSpace(FFmpegError):
+    """There was no space left to write to."""
+
+    code = "no_space"
 
 
 class FFmpegStalled(FFmpegError):

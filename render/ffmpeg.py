@@ -1,22 +1,30 @@
 """The only place that starts FFmpeg: arguments in, a finished process or an error out.
 
-Knows nothing of films. Every child has its own process group, dies with its parent, and is watched for progress.
+Knows nothing of films. Every child is confined to its inputs and one folder to write to, and watched for progress.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
+import copy
 import re
-import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from render.errors import Cancelled, FFmpegError, FFmpegFailed, FFmpegLost, FFmpegStalled, FFmpegTimeout
+from render.errors import (
+    FFmpegFailed,
+    FFmpegLost,
+    FFmpegOutOfMemory,
+    FFmpegStalled,
+    FFmpegTimeout,
+    NoSpace,
+)
+from render.running import Deadline, Ended, Kept, follow
+from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, start
 
 STALL_S = 60.0
 TAIL_BYTES = 8_192
@@ -30,10 +38,15 @@ _PREFIX = ("-hide_banner", "-max_alloc", "268435456")
 _QUIET = ("-nostdin", "-loglevel", "warning")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5", "-nostats")
 # Variables such as FFREPORT and AV_LOG_FORCE_COLOR change what FFmpeg writes, others hold secrets: it gets none.
-_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "AV_LOG_FORCE_NOCOLOR": "1"}
-_POLL_S = 0.2
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_ENVIRONMENT = {**ENVIRONMENT, "AV_LOG_FORCE_NOCOLOR": "1"}
+_LIMITS = Limits()
+_FILE = "file:"
+# A program that breaks off by itself, which what it was given has brought about.
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS)
+_NO_SPACE = ("No space left on device", "Disk quota exceeded")
+_NO_MEMORY = ("Cannot allocate memory", "malloc of size", "pthread_create() failed", "failed to map segment")
+# What setpriv(1) or a shell end with where they could not become FFmpeg, which has no such codes itself.
+_NOT_STARTED = (126, 127)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +69,9 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a long run is watched.
-
-    `on_frame` gets the number of frames written so far; `cancelled` is asked several times a second.
-    """
+    """How a long run is watched. `on_frame` gets the number of frames written so far."""
 
     on_frame: Callable[[int], None] = lambda frame: None
-    cancelled: Callable[[], bool] = lambda: False
     stall_s: float = STALL_S
     wall_s: float = 3_600.0
 
@@ -74,16 +83,26 @@ def source(path: Path, *options: str) -> list[str]:
     listed by name and the only protocol is `file`.
     """
     guards = ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS, "-max_pixels", str(MAX_PIXELS)]
-    return [*guards, *options, "-i", f"file:{path.absolute()}"]
+    return [*guards, *options, "-i", f"{_FILE}{path.absolute()}"]
 
 
 class FFmpeg:
-    """An FFmpeg executable. `pass_fds` stay open in every child, `niceness` is added to its priority value."""
+    """An FFmpeg executable. `pass_fds` stay open in every child, `niceness` is added to its priority value.
+
+    A run may read the files that follow `-i file:` in its arguments, and read and write the folder `writes`.
+    """
 
     def __init__(self, executable: str, *, pass_fds: Sequence[int] = (), niceness: int = 0) -> None:
         self.executable = executable
-        self._pass_fds = tuple(pass_fds)
-        self._niceness = niceness
+        self.pass_fds = tuple(pass_fds)
+        self.niceness = niceness
+        self.cancelled: Callable[[], bool] = lambda: False
+
+    def watched(self, cancelled: Callable[[], bool]) -> FFmpeg:
+        """A copy whose runs, and looks at clips, end with Cancelled soon after `cancelled()` is true."""
+        other = copy.copy(self)
+        other.cancelled = cancelled
+        return other
 
     def version(self) -> str:
         """The version as FFmpeg prints it, such as `9.0.2`; empty where it prints none.
@@ -95,117 +114,123 @@ class FFmpeg:
         match = re.match(r"ffmpeg version (\S+)", first)
         return match.group(1) if match else ""
 
-    def run(self, args: Sequence[str], watch: Watch) -> Usage:
+    def programs(self) -> tuple[Path, ...]:
+        """What has to be run and read so that the executable works: itself and the libraries that come with it."""
+        executable = Path(self.executable)
+        prefix = executable.resolve().parent.parent
+        return executable, prefix / "lib", prefix / "lib64"
+
+    def run(self, args: Sequence[str], watch: Watch, *, writes: Path | None = None, limits: Limits = _LIMITS) -> Usage:
         """Run to the end, reporting frames as they are written.
 
         Raises:
             FFmpegError, Cancelled: the process is gone when any of them is raised.
         """
-        child = self._start([*_QUIET, *_PROGRESS, *args])
-        lines = _Lines(watch.on_frame)
-        try:
-            _pump(child, watch, lines.feed)
-            return _finish(child, lines)
-        finally:
-            _kill(child)
+        child = self._start([*_QUIET, *_PROGRESS, *args], writes, limits)
+        progress = _Progress(watch, child.pid)
+        deadline = Deadline("FFmpeg", watch.wall_s, self.cancelled)
 
-    def capture(self, args: Sequence[str], *, wall_s: float, check: bool = True) -> Captured:
+        def check() -> None:
+            deadline.check()
+            progress.check()
+
+        try:
+            ended = follow(child, progress.take, check)
+        finally:
+            child.end()
+        tail = progress.tail.decode(errors="replace")
+        # Of a look at a file this would be a verdict: it announces more than anything sane needs.
+        if ended.code and any(words in tail for words in _NO_MEMORY):
+            raise FFmpegOutOfMemory("FFmpeg came to the limit of the memory that it may have", tail)
+        _judge(ended, tail, limits)
+        return Usage(ended.cpu_s, progress.peak_rss_mb, progress.frames, tail)
+
+    def capture(
+        self,
+        args: Sequence[str],
+        *,
+        wall_s: float,
+        check: bool = True,
+        writes: Path | None = None,
+        limits: Limits = _LIMITS,
+    ) -> Captured:
         """Run a short command and return what it wrote. `check` makes a non-zero exit an error.
 
         Raises:
-            FFmpegError: the process is gone when it is raised.
+            FFmpegError, Cancelled: the process is gone when any of them is raised.
         """
-        child = self._start(["-nostdin", *args])
+        child = self._start(["-nostdin", *args], writes, limits)
+        kept = Kept()
         try:
-            out, err = child.communicate(timeout=wall_s)
-        except subprocess.TimeoutExpired as exc:
-            raise FFmpegTimeout(f"FFmpeg did not finish within {wall_s:g} s") from exc
+            ended = follow(child, kept.take, Deadline("FFmpeg", wall_s, self.cancelled).check)
         finally:
-            _kill(child)
-        text = err.decode(errors="replace")
-        if check and child.returncode != 0:
-            raise _ended(child.returncode, text[-TAIL_BYTES:])
-        return Captured(out, text)
+            child.end()
+        if check:
+            _judge(ended, kept.err[-TAIL_BYTES:], limits)
+        return Captured(kept.out, kept.err)
 
-    def feed(self, args: Sequence[str], chunks: Iterable[bytes | memoryview], *, wall_s: float) -> None:
+    def feed(
+        self,
+        args: Sequence[str],
+        chunks: Iterable[bytes | memoryview],
+        *,
+        wall_s: float,
+        writes: Path | None = None,
+        limits: Limits = _LIMITS,
+    ) -> None:
         """Run with `chunks` written to its standard input (`-i pipe:0`), which is then closed.
 
         Raises:
-            FFmpegError: the process is gone when it is raised.
+            FFmpegError, Cancelled: the process is gone when any of them is raised.
         """
-        child = self._start(["-loglevel", "warning", *args], stdin=subprocess.PIPE)
-        deadline = time.monotonic() + wall_s
+        child = self._start(["-loglevel", "warning", *args], writes, limits, stdin=subprocess.PIPE)
+        kept = Kept()
         try:
-            assert child.stdin is not None
-            try:
-                for chunk in chunks:
-                    child.stdin.write(chunk)
-                    if time.monotonic() > deadline:
-                        raise FFmpegTimeout(f"FFmpeg did not finish within {wall_s:g} s")
-            except BrokenPipeError:
-                pass  # FFmpeg ended first; its exit code and last lines say why
-            _, err = child.communicate(timeout=max(1.0, deadline - time.monotonic()))
-            if child.returncode != 0:
-                raise _ended(child.returncode, err.decode(errors="replace")[-TAIL_BYTES:])
-        except subprocess.TimeoutExpired as exc:
-            raise FFmpegTimeout(f"FFmpeg did not finish within {wall_s:g} s") from exc
+            ended = follow(child, kept.take, Deadline("FFmpeg", wall_s, self.cancelled).check, chunks)
         finally:
-            _kill(child)
+            child.end()
+        _judge(ended, kept.err[-TAIL_BYTES:], limits)
 
-    def _start(self, args: Sequence[str], *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        niceness = self._niceness
-        armed = die_with_parent(os.getpid())
-
-        def prepare() -> None:
-            armed()
-            if niceness:
-                os.nice(niceness)
-
+    def _start(
+        self, args: Sequence[str], writes: Path | None, limits: Limits, *, stdin: int = subprocess.DEVNULL
+    ) -> Child:
+        sandbox = Sandbox(
+            runs=self.programs(),
+            reads=tuple(_inputs(args)),
+            writes=(writes,) if writes else (),
+            niceness=self.niceness,
+        )
+        command = [self.executable, *_PREFIX, *args]
         try:
-            return subprocess.Popen(
-                [self.executable, *_PREFIX, *args],
-                env=_ENVIRONMENT,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=self._pass_fds,
-                preexec_fn=prepare,
-            )
+            return start(command, sandbox, limits, pass_fds=self.pass_fds, env=_ENVIRONMENT, stdin=stdin)
         except OSError as exc:
             raise FFmpegLost(f"FFmpeg cannot be started ({self.executable}): {exc.strerror}") from exc
 
 
-def die_with_parent(parent: int) -> Callable[[], None]:
-    """What a child calls between fork and exec so that it is killed when `parent`, the process that starts it, dies.
-
-    The kernel arms this for the starting thread: start children on a thread that lives as long as they do.
-    """
-
-    def arm() -> None:
-        # Plain system calls only. A parent that died before the first one is noticed by the second.
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arm
+def _inputs(args: Sequence[str]) -> Iterator[Path]:
+    for option, value in pairwise(args):
+        if option == "-i" and value.startswith(_FILE):
+            yield Path(value.removeprefix(_FILE))
 
 
-class _Lines:
-    """Splits the progress stream into frame counts and keeps the end of standard error."""
+class _Progress:
+    """Splits the progress stream into frame counts, minds that it goes on, and keeps the end of standard error."""
 
-    def __init__(self, on_frame: Callable[[int], None]) -> None:
+    def __init__(self, watch: Watch, pid: int) -> None:
         self.tail = b""
         self.frames = 0
+        self.peak_rss_mb = 0.0
+        self._pid = pid
+        self._watch = watch
+        self._moved = time.monotonic()
         self._rest = b""
-        self._on_frame = on_frame
         self._seen: dict[bytes, bytes] = {}
 
-    def feed(self, stream: str, data: bytes) -> bool:
-        """Take bytes of `out` or `err`; says whether they show progress."""
+    def take(self, stream: str, data: bytes) -> None:
+        """Take bytes of `out` or `err`."""
         if stream == "err":
             self.tail = (self.tail + data)[-TAIL_BYTES:]
-            return False
+            return
         *lines, self._rest = (self._rest + data).split(b"\n")
         before = dict(self._seen)
         for line in lines:
@@ -214,58 +239,43 @@ class _Lines:
                 self._seen[key] = value
         if self._seen.get(b"frame") != before.get(b"frame") and (frame := self._seen[b"frame"].strip()).isdigit():
             self.frames = int(frame)
-            self._on_frame(self.frames)
-        return self._seen != before
+            self._watch.on_frame(self.frames)
+        if self._seen != before:
+            self._moved = time.monotonic()
+        self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Note the peak so far; FFmpeg reports for the last time before it ends. What the kernel tells afterwards is no
+        use: a child that was started by vfork begins with its parent's peak."""
+        try:
+            status = Path(f"/proc/{self._pid}/status").read_bytes()
+        except OSError:
+            return
+        if match := re.search(rb"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+            self.peak_rss_mb = max(self.peak_rss_mb, int(match.group(1)) / 1024)
+
+    def check(self) -> None:
+        """Raise FFmpegStalled where nothing has changed for too long."""
+        if time.monotonic() - self._moved > self._watch.stall_s:
+            raise FFmpegStalled(f"FFmpeg made no progress for {self._watch.stall_s:g} s")
 
 
-def _pump(child: subprocess.Popen[bytes], watch: Watch, feed: Callable[[str, bytes], bool]) -> None:
-    """Read both pipes until they close, minding the limits of `watch`."""
-    started = moved = time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        for name, pipe in (("out", child.stdout), ("err", child.stderr)):
-            assert pipe is not None
-            selector.register(pipe, selectors.EVENT_READ, name)
-        while selector.get_map():
-            for key, _ in selector.select(_POLL_S):
-                data = os.read(key.fd, 65_536)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif feed(key.data, data):
-                    moved = time.monotonic()
-            now = time.monotonic()
-            if watch.cancelled():
-                raise Cancelled("the render was cancelled")
-            if now - moved > watch.stall_s:
-                raise FFmpegStalled(f"FFmpeg made no progress for {watch.stall_s:g} s")
-            if now - started > watch.wall_s:
-                raise FFmpegTimeout(f"FFmpeg did not finish within {watch.wall_s:g} s")
-
-
-def _ended(code: int, tail: str) -> FFmpegError:
-    """The error for an exit code; a negative one is the number of a signal."""
-    if code < 0:
-        return FFmpegLost(f"FFmpeg was killed by signal {-code}", tail)
-    return FFmpegFailed(f"FFmpeg ended with code {code}", tail)
-
-
-def _finish(child: subprocess.Popen[bytes], lines: _Lines) -> Usage:
-    """Collect a child whose pipes are closed."""
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    tail = lines.tail.decode(errors="replace")
-    if child.returncode != 0:
-        raise _ended(child.returncode, tail)
-    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines.frames, tail)
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill the whole process group of a child that still runs, and close its pipes."""
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    for pipe in (child.stdin, child.stdout, child.stderr):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                continue  # unwritten input of a process that is gone
+def _judge(ended: Ended, tail: str, limits: Limits) -> None:
+    """Raise what an exit code means."""
+    if ended.code == 0:
+        return
+    if any(words in tail for words in _NO_SPACE):
+        raise NoSpace("there was no space left to write the film to", tail)
+    if ended.code in _NOT_STARTED:
+        raise FFmpegLost("FFmpeg cannot be started", tail)
+    if -ended.code == signal.SIGXFSZ:
+        raise FFmpegFailed(f"FFmpeg wrote more than {limits.file_bytes >> 20} MB into one file", tail)
+    if -ended.code in (signal.SIGKILL, signal.SIGXCPU) and ended.cpu_s >= limits.cpu_s - 1:
+        raise FFmpegTimeout(f"FFmpeg used more than {limits.cpu_s} CPU seconds", tail)
+    if -ended.code == signal.SIGKILL:
+        raise FFmpegOutOfMemory("FFmpeg was killed by signal 9, as happens where memory runs out", tail)
+    if -ended.code in _CRASHES:
+        raise FFmpegFailed(f"FFmpeg crashed with signal {-ended.code}", tail)
+    if ended.code < 0:
+        raise FFmpegLost(f"FFmpeg was killed by signal {-ended.code}", tail)
+    raise FFmpegFailed(f"FFmpeg ended with code {ended.code}", tail)

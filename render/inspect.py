@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from render.errors import FFmpegFailed, FFmpegLost, MediaError
-from render.ffmpeg import FFmpeg, die_with_parent, source
+from render.errors import FFmpegFailed, FFmpegLost, FFmpegOutOfMemory, FFmpegTimeout, MediaError, NoSpace
+from render.ffmpeg import TAIL_BYTES, FFmpeg, source
 from render.plain import from_plain, to_plain
 from render.probe import MediaInfo, VideoInfo, probe
+from render.running import Deadline, Kept, follow
+from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, die_with_parent, limit
 
 if TYPE_CHECKING:
     from render.vision import Frames
@@ -31,9 +33,12 @@ _THUMBNAIL_SIDE_PX = 160
 _SHORT_FRAMES = 900
 # Of the frames asked for so many must come; low rates give a few less than asked.
 _ENOUGH = 0.6
-_BAD_FILE = 4
+_BAD_FILE, _NO_SPACE = 4, 5
 # Signals that a decoder or OpenCV dies of by itself; SIGKILL comes from outside, as when memory runs out.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+_LIMITS = Limits()
+# OpenBLAS, which is not used, takes memory for every core.
+_ENVIRONMENT = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1"}
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,54 +55,72 @@ def inspect_clip(path: Path, ffmpeg: FFmpeg) -> Inspection:
     """Probe a clip and look at it. A clip that cannot be used is an answer, not an error.
 
     Raises:
-        FFmpegError: the look could not be had now; it says nothing about the clip.
+        FFmpegError, Cancelled: the look could not be had now; it says nothing about the clip.
     """
     try:
-        return from_plain(Inspection, _apart("clip", ffmpeg.executable, str(path)))
+        return from_plain(Inspection, _apart("clip", ffmpeg, path))
     except MediaError as exc:
         return Inspection(None, (0.5, 0.5), str(exc))
 
 
 def make_thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
-    """Write the best key frame of a film as JPEG.
+    """Write the best key frame of a film as JPEG, through `<out>.part` beside it.
 
     Raises:
-        MediaError, FFmpegError: no frame can be read, or not now.
+        MediaError, FFmpegError, Cancelled: no frame can be read, or not now.
     """
-    _apart("thumbnail", ffmpeg.executable, str(film), str(out))
+    _apart("thumbnail", ffmpeg, film, out)
 
 
-def _apart(*request: str) -> Any:
-    """Ask a child process and kill its whole group when it takes too long.
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the child is to do, with which FFmpeg, and who wants it."""
+
+    what: str
+    source: Path
+    out: Path | None
+    executable: str
+    pass_fds: tuple[int, ...]
+    niceness: int
+    parent: int
+
+
+def _apart(what: str, ffmpeg: FFmpeg, source: Path, out: Path | None = None) -> Any:
+    """Ask a child process, and kill its whole group when it takes too long.
 
     Raises:
         MediaError: the file is why there is no answer.
-        FFmpegError: something else is, so the file may be asked about again.
+        FFmpegError, Cancelled: something else is, so the file may be asked about again.
     """
-    name = Path(request[2]).name
-    child = subprocess.Popen(
-        [sys.executable, "-m", "render.inspect", *request],
+    out = out and out.absolute()
+    request = _Request(what, source.absolute(), out, ffmpeg.executable, ffmpeg.pass_fds, ffmpeg.niceness, os.getpid())
+    child = Child(
+        [sys.executable, "-m", "render.inspect", json.dumps(to_plain(request))],
+        pass_fds=ffmpeg.pass_fds,
+        env=_ENVIRONMENT,
         cwd=_ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=die_with_parent(os.getpid()),
     )
+    kept = Kept()
     try:
-        out, err = child.communicate(timeout=INSPECT_S)
-    except subprocess.TimeoutExpired as exc:
-        raise MediaError(f"{name} took longer than {INSPECT_S:g} s to look at") from exc
+        limit(child, _LIMITS)
+        ended = follow(child, kept.take, Deadline("the look", INSPECT_S, ffmpeg.cancelled).check)
+    except FFmpegTimeout as exc:
+        raise MediaError(f"{source.name} took longer than {INSPECT_S:g} s to look at") from exc
     finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    if child.returncode == 0:
-        return json.loads(out)
-    tail = err.decode(errors="replace")
-    if child.returncode == _BAD_FILE or -child.returncode in _CRASHES:
-        raise MediaError(f"{name} cannot be looked at") from FFmpegFailed("the look failed", tail)
-    raise FFmpegLost(f"{name} could not be looked at now", tail)
+        child.end()
+    if ended.code == 0:
+        return json.loads(kept.out)
+    tail = kept.err[-TAIL_BYTES:]
+    if ended.code == _BAD_FILE or -ended.code in _CRASHES:
+        raise MediaError(f"{source.name} cannot be looked at") from FFmpegFailed("the look failed", tail)
+    if ended.code == _NO_SPACE:
+        raise NoSpace(f"there was no space left to look at {source.name}", tail)
+    if -ended.code == signal.SIGKILL:
+        raise FFmpegOutOfMemory(f"looking at {source.name} was ended, as happens where memory runs out", tail)
+    raise FFmpegLost(f"{source.name} could not be looked at now", tail)
 
 
 def _inspect(path: Path, ffmpeg: FFmpeg) -> Inspection:
@@ -199,27 +222,43 @@ def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
         "-f",
         "image2",
     ]
-    ffmpeg.capture(
-        ["-v", "error", "-y", *keys, "-map", "0:V:0", "-fps_mode", "passthrough", *chosen, str(part)], wall_s=60
-    )
+    args = ["-v", "error", "-y", *keys, "-map", "0:V:0", "-fps_mode", "passthrough", *chosen, str(part)]
+    ffmpeg.capture(args, wall_s=60, writes=part.parent)
     part.rename(out)
 
 
 def main(argv: list[str]) -> int:
-    """Answer one request: `clip FFMPEG PATH` or `thumbnail FFMPEG FILM OUT`."""
-    what, executable, *paths = argv
-    ffmpeg = FFmpeg(executable)
+    """Answer the one request in `argv`, confined to what it is about."""
+    request = from_plain(_Request, json.loads(argv[0]))
+    if not die_with_parent(request.parent):
+        return 1
+    ffmpeg = FFmpeg(request.executable, pass_fds=request.pass_fds)
+    _confine(request, ffmpeg)
     try:
         answer = None
-        if what == "clip":
-            answer = to_plain(_inspect(Path(paths[0]), ffmpeg))
+        if request.out is None:
+            answer = to_plain(_inspect(request.source, ffmpeg))
         else:
-            _thumbnail(Path(paths[0]), Path(paths[1]), ffmpeg)
-    except (MediaError, FFmpegFailed) as exc:
-        print(exc, file=sys.stderr)
+            _thumbnail(request.source, request.out, ffmpeg)
+    except (MediaError, FFmpegFailed, MemoryError) as exc:
+        print(repr(exc), file=sys.stderr)
         return _BAD_FILE
+    except NoSpace as exc:
+        print(exc.tail, file=sys.stderr)
+        return _NO_SPACE
     print(json.dumps(answer))
     return 0
+
+
+def _confine(request: _Request, ffmpeg: FFmpeg) -> None:
+    """Before anything of the file is read, and before numpy and OpenCV are loaded, whose threads inherit it."""
+    python = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix))
+    Sandbox(
+        runs=(*python, *ffmpeg.programs()),
+        reads=(_ROOT / "render", request.source),
+        writes=(request.out.parent,) if request.out else (),
+        niceness=request.niceness,
+    ).enter()
 
 
 if __name__ == "__main__":

@@ -59,6 +59,5 @@ def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
     if isinstance(value, dict):
         name = value["type"]
         return _typed(next(kind for kind in kinds if getattr(kind, "__name__", "") == name), value)
-    if value is None and NoneType in kinds:
-        return None
-    return value
+    some = [kind for kind in kinds if kind is not NoneType]
+    return _typed(some[0], value) if value is not None and len(some) == 1 else value

@@ -19,6 +19,8 @@ PROBE_S = 120.0
 
 # An untagged file means BT.601 below 720 lines and BT.709 from there, as players take it.
 _HD_LINES = 720
+# Lists the packets of the streams that are mapped before it; `packets` reads what it writes.
+LISTED = ("-c", "copy", "-copyts", "-f", "framecrc", "-")
 _NO_TIME = -(2**63)
 _DISCARD = 0x4
 _WITHOUT_INDEX = ("mpegts", "mpeg", "mpegvideo")
@@ -67,20 +69,22 @@ class MediaInfo:
 
 
 @dataclass(slots=True)
-class _Stream:
-    """Facts of one stream, gathered from a framecrc listing. Times are in ticks of `tick`."""
+class Packets:
+    """Facts of one stream, gathered from a framecrc listing. Times are in ticks of `tick`, `size` is a picture's."""
 
     tick: Fraction = Fraction(1)
     kind: str = ""
     codec: str = ""
     sample_rate: int = 0
     channels: int = 0
+    size: tuple[int, int] = (0, 0)
     packets: int = 0
     first: int | None = None
     last: int = 0
     last_end: int = 0
 
     def add(self, pts: int, ticks: int) -> None:
+        """Count one packet."""
         self.packets += 1
         self.first = pts if self.first is None else min(self.first, pts)
         self.last = max(self.last, pts)
@@ -88,6 +92,7 @@ class _Stream:
 
     @property
     def duration_s(self) -> Fraction:
+        """From the first packet's time to the end of the last."""
         return (self.last_end - (self.first or 0)) * self.tick
 
     @property
@@ -108,53 +113,57 @@ def probe(path: Path, ffmpeg: FFmpeg) -> MediaInfo:
     """
     # The first frame is described apart from the listing, because without a picture that run has nothing to map.
     listing = _listing(path, ffmpeg)
-    streams = _streams(listing.splitlines())
-    video = next((s for s in streams if s.kind == "video" and s.packets), None)
-    audio = next((s for s in streams if s.kind == "audio" and s.packets), None)
+    video, audio = packets(listing)
     if video is None and audio is None:
         raise MediaError(f"{path.name} holds neither picture nor sound")
     return MediaInfo(path, _video(path, ffmpeg, video) if video else None, _audio(audio) if audio else None)
 
 
 def _listing(path: Path, ffmpeg: FFmpeg) -> str:
-    maps = ["-map", "0:V:0?", "-map", "0:a:0?", "-c", "copy", "-copyts", "-f", "framecrc", "-"]
+    maps = ["-map", "0:V:0?", "-map", "0:a:0?", *LISTED]
     try:
         return ffmpeg.capture(["-v", "error", *source(path), *maps], wall_s=PROBE_S).stdout.decode("ascii", "replace")
     except FFmpegFailed as exc:
         raise MediaError(f"{path.name} cannot be read as a video, sound or picture file") from exc
 
 
-def _streams(lines: list[str]) -> list[_Stream]:
-    found: dict[int, _Stream] = {}
-    for line in lines:
+def packets(listing: str) -> tuple[Packets | None, Packets | None]:
+    """The first picture stream and the first sound stream of a listing, each None where it has no packet."""
+    found: dict[int, Packets] = {}
+    for line in listing.splitlines():
         if match := re.match(r"#(\w+) (\d+): +(.+)", line):
-            _set_fact(found.setdefault(int(match.group(2)), _Stream()), match.group(1), match.group(3))
+            _set_fact(found.setdefault(int(match.group(2)), Packets()), match.group(1), match.group(3))
         elif not line.startswith("#"):
             index, dts, pts, ticks, *rest = (part.strip() for part in line.split(","))
             # What an edit list cuts away is still there, marked to be discarded after decoding.
             if not any(part.startswith("F=") and int(part[2:], 16) & _DISCARD for part in rest):
                 found[int(index)].add(int(pts) if int(pts) != _NO_TIME else int(dts), int(ticks))
-    return [found[index] for index in sorted(found)]
+    streams = [found[index] for index in sorted(found) if found[index].packets]
+    video, audio = (next((s for s in streams if s.kind == kind), None) for kind in ("video", "audio"))
+    return video, audio
 
 
-def _set_fact(stream: _Stream, name: str, value: str) -> None:
+def _set_fact(stream: Packets, name: str, value: str) -> None:
     if name == "tb":
         stream.tick = Fraction(value)
     elif name == "media_type":
         stream.kind = value
     elif name == "codec_id":
         stream.codec = value
+    elif name == "dimensions":
+        width, _, height = value.partition("x")
+        stream.size = (int(width), int(height))
     elif name == "sample_rate":
         stream.sample_rate = int(value)
     elif name == "channel_layout_name":
         stream.channels = {"mono": 1, "stereo": 2}.get(value, 0)
 
 
-def _audio(stream: _Stream) -> AudioInfo:
+def _audio(stream: Packets) -> AudioInfo:
     return AudioInfo(stream.duration_s, stream.sample_rate, stream.channels, stream.codec)
 
 
-def _video(path: Path, ffmpeg: FFmpeg, stream: _Stream) -> VideoInfo:
+def _video(path: Path, ffmpeg: FFmpeg, stream: Packets) -> VideoInfo:
     frame = _first_frame(path, ffmpeg)
     width, height = (int(part) for part in frame["s"].split("x"))
     sar = (

@@ -17,6 +17,10 @@ from render.wrap import clean
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _MOST_PIXELS = 24_000_000
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# Pillow looks at a picture's size before it decodes anything. What it would only warn of is an error here, set for the
+# whole process: a filter that is put back afterwards is not safe beside other threads.
+Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,9 @@ def picture(path: Path, longest_px: int | None = None) -> Image.Image:
         TextError: it is missing, broken, of another type, or larger than 24 megapixels.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as source:
-                _check_size(*source.size)
-                image = _rgba(ImageOps.exif_transpose(source))
+        with Image.open(path, formats=_FORMATS) as source:
+            _check_size(*source.size)
+            image = _rgba(ImageOps.exif_transpose(source))
     except TextError:
         raise
     except _BOMBS as exc:

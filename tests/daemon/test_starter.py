@@ -132,8 +132,8 @@ def start() -> Iterator[Start]:
 def streams(path: Path) -> str:
     """What FFmpeg says about a file that it could decode to the end without a complaint."""
     ffmpeg = FFmpeg(EXECUTABLE)
-    assert ffmpeg.capture(["-v", "error", "-i", str(path), "-f", "null", "-"], wall_s=60).stderr == ""
-    return ffmpeg.capture(["-i", str(path)], wall_s=60, check=False).stderr
+    assert ffmpeg.capture(["-v", "error", "-i", f"file:{path}", "-f", "null", "-"], wall_s=60).stderr == ""
+    return ffmpeg.capture(["-i", f"file:{path}"], wall_s=60, check=False).stderr
 
 
 def running_in(root: Path) -> list[str]:

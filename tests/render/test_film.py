@@ -450,15 +450,9 @@ def test_cancel_leaves_nothing(tmp_path: Path, moving: Path, ffmpeg: FFmpeg) -> 
     timeline = compiled({"video": {"duration": 60}, "output": SMALL}, [moving], ffmpeg)
     (tmp_path / "w").mkdir()
     seen: list[float] = []
+    stopping = ffmpeg.watched(lambda: bool(seen))
     with pytest.raises(Cancelled):
-        render(
-            timeline,
-            tmp_path / "film.mp4",
-            tmp_path / "w",
-            ffmpeg,
-            on_progress=seen.append,
-            cancelled=lambda: bool(seen),
-        )
+        render(timeline, tmp_path / "film.mp4", tmp_path / "w", stopping, on_progress=seen.append)
     assert not list(tmp_path.glob("film*"))
 
 

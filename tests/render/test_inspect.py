@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render.errors import FFmpegLost
+from render.errors import Cancelled, FFmpegLost
 from render.ffmpeg import FFmpeg
 from render.inspect import Inspection, inspect_clip, make_thumbnail
 from tests import media
+from tests.processes import gone
 
 
 def looked(path: Path, ffmpeg: FFmpeg) -> Inspection:
@@ -73,7 +75,9 @@ def test_one_colour_is_refused(tmp_path: Path, ffmpeg: FFmpeg, color: str) -> No
 
 def test_a_still_picture_is_refused_and_a_slow_one_is_not(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     assert "does not move" in looked(media.clip(tmp_path / "still.mp4", "smptebars", seconds=3), ffmpeg).defect
-    slow = media.clip(tmp_path / "slow.mp4", "gradients=speed=0.02:seed=5", seconds=3)
+    # Without colours and ends of their own gradients are another picture each time, whatever the seed.
+    gradients = "gradients=speed=0.02:nb_colors=2:c0=navy:c1=orange:x0=20:y0=40:x1=250:y1=440"
+    slow = media.clip(tmp_path / "slow.mp4", gradients, seconds=3)
     assert looked(slow, ffmpeg).defect == ""
 
 
@@ -175,3 +179,39 @@ def test_the_caller_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+@pytest.mark.parametrize("look", ["clip", "thumbnail"])
+def test_a_cancelled_look_is_gone_soon_with_all_that_it_has_started(tmp_path: Path, look: str) -> None:
+    pids, clip = tmp_path / "pids", media.clip(tmp_path / "a.mp4")
+    fake = tmp_path / "ffmpeg"
+    # Stands for an FFmpeg that takes long. It may write nothing, so its children are found by their arguments.
+    length_s = f"60.{os.getpid()}"
+    fake.write_text(f"#!/bin/sh\nsleep {length_s} & sleep {length_s}; true\n")
+    fake.chmod(0o755)
+
+    def sleepers() -> list[int]:
+        found = []
+        for path in Path("/proc").iterdir():
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0") if path.name.isdecimal() else []
+            except OSError:
+                continue
+            if words[:2] == [b"sleep", length_s.encode()]:
+                found.append(int(path.name))
+        return found
+
+    def begun() -> bool:
+        if found := sleepers():
+            pids.write_text(" ".join(map(str, found)))
+        return len(found) == 2
+
+    ffmpeg = FFmpeg(str(fake)).watched(begun)
+    calls: dict[str, Callable[[], object]] = {
+        "clip": lambda: inspect_clip(clip, ffmpeg),
+        "thumbnail": lambda: make_thumbnail(clip, tmp_path / "t.jpg", ffmpeg),
+    }
+    with pytest.raises(Cancelled):
+        calls[look]()
+    assert len(pids.read_text().split()) == 2
+    assert all(gone(int(pid), 2) for pid in pids.read_text().split())

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from daemon.errors import VixError
 from render.ffmpeg import FFmpeg
+from render.sandbox import Child
 
 # Where each file goes, and which generator makes it from which seed; the seed also picks the palette.
 CLIPS: dict[str, tuple[str, int]] = {
@@ -108,7 +109,7 @@ class _Children:
         self._selector = selectors.DefaultSelector()
 
     def run(self, jobs: int) -> None:
-        running: list[subprocess.Popen[bytes]] = []
+        running: list[Child] = []
         try:
             for _ in range(min(jobs, len(self._waiting))):
                 running.append(self._start())
@@ -122,14 +123,13 @@ class _Children:
                             running.append(self._start())
         finally:
             for child in running:
-                child.kill()
-                child.communicate()
+                child.end()
             self._selector.close()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Child:
         file, size = self._waiting.popleft(), self._size
         numbers = (str(n) for n in (size.width, size.height, size.frames, size.music_s))
-        child = subprocess.Popen(
+        child = Child(
             [sys.executable, "-m", __name__, str(self._root), self._ffmpeg.executable, file, *numbers],
             cwd=Path(__file__).parents[3],  # where the package `daemon` is found
             stdin=subprocess.DEVNULL,
@@ -140,7 +140,7 @@ class _Children:
         self._selector.register(child.stdout, selectors.EVENT_READ, (file, child))
         return child
 
-    def _hear(self, file: str, child: subprocess.Popen[bytes]) -> bool:
+    def _hear(self, file: str, child: Child) -> bool:
         """Take what a child says; False at its end."""
         assert child.stdout is not None
         said = os.read(child.stdout.fileno(), 65_536)
@@ -157,6 +157,6 @@ class _Children:
         whole = sum(_SHARES[name] for name in self._done)
         self._on_progress(sum(_SHARES[name] * part for name, part in self._done.items()) / whole, file)
 
-    def _check(self, file: str, child: subprocess.Popen[bytes]) -> None:
+    def _check(self, file: str, child: Child) -> None:
         if child.wait() != 0:
             raise StarterError(file, "\n".join(self._tails[file]) or f"ended with code {child.returncode}")

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import signal
 import sys
 from pathlib import Path
 
@@ -15,13 +13,11 @@ from daemon.sources.starter import BEDS, CLIPS, Size
 from render.errors import FFmpegError
 from render.ffmpeg import FFmpeg
 
-_PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def main(arguments: list[str]) -> int:
     root, executable, file, width, height, frames, music_s = arguments
-    _die_with_parent()
     _keep_memory()
     size = Size(int(width), int(height), int(frames), float(music_s))
     try:
@@ -33,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _make(path: Path, ffmpeg: FFmpeg, file: str, size: Size) -> None:
-    # Imported here: the parent must be able to die, and memory be kept, before numpy is loaded.
+    # Imported here: memory must be kept before numpy is loaded.
     from daemon.sources.starter import files
 
     if file in CLIPS:
@@ -43,13 +39,6 @@ def _make(path: Path, ffmpeg: FFmpeg, file: str, size: Size) -> None:
     else:
         files.logo(path)
     print("progress 1", flush=True)
-
-
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent == 1 or os.getppid() != parent:
-        sys.exit(1)
 
 
 def _keep_memory() -> None:

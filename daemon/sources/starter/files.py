@@ -34,7 +34,9 @@ def clip(path: Path, ffmpeg: FFmpeg, style: str, seed: int, size: Size, on_progr
     encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-x264-params", _X264, "-profile:v", "high"]
     layout = ["-g", str(size.frames), "-threads", "1", "-movflags", "+faststart", "-f", "mp4"]
     with part_of(path) as part:
-        ffmpeg.feed([*source, "-vf", _TAGS, *encoder, *layout, "-y", f"file:{part}"], chunks, wall_s=WALL_S)
+        ffmpeg.feed(
+            [*source, "-vf", _TAGS, *encoder, *layout, "-y", f"file:{part}"], chunks, wall_s=WALL_S, writes=part.parent
+        )
 
 
 def bed(path: Path, ffmpeg: FFmpeg, name: str, seconds: float) -> None:
@@ -43,7 +45,7 @@ def bed(path: Path, ffmpeg: FFmpeg, name: str, seconds: float) -> None:
     source = ["-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", "pipe:0"]
     encoder = ["-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart", "-f", "ipod"]
     with part_of(path) as part:
-        ffmpeg.feed([*source, *encoder, "-y", f"file:{part}"], [sound], wall_s=WALL_S)
+        ffmpeg.feed([*source, *encoder, "-y", f"file:{part}"], [sound], wall_s=WALL_S, writes=part.parent)
 
 
 def logo(path: Path) -> None:
