@@ -4,18 +4,34 @@ VixError
  ├── UnknownJob         there is no such job, or it belongs to another key
  ├── JobNotReady        the film is asked for before it is finished; carries the job's status
  ├── JobGone            the job is known, its files are not kept any more
+ ├── WrongState         the job is not in a state for what is asked; carries the job's status
+ ├── RepeatMismatch     an Idempotency-Key comes again with another body
+ ├── TooManyRequests    a limit is reached; carries its name and the seconds until it is worth trying again
  ├── BadKey             no key, or one that opens nothing
+ ├── LinkExpired        a signed link whose time is over
+ ├── MissingScope       a key that is good, but not for this
+ ├── UnknownKey         an operator names a key that is not there
+ ├── AdminRefused       not from this address, or from one that is not known
+ ├── UrlRefused         a URL of somebody else's that is not called, now or later
+ │    ├── BadUrl            it is no URL that can be called
+ │    ├── ForbiddenAddress  it leads to an address that is not for the public; names the setting that allows it
+ │    └── ForbiddenPort     it names a port that is not called
+ ├── NoCallbacks        nobody was to be told about the job
  ├── BadName            a name that cannot be used
  ├── UnknownName        the library has nothing of that name
+ ├── NotLookedAt        a file of the library that was never looked at, where nothing may be started to do so
  ├── StoreError         the database did not do what it was asked to; nothing of it was written
  │    ├── DatabaseBusy    somebody else holds it for too long; try again
  │    ├── DatabaseBroken  it cannot be read, opened or written
+ │    │    └── DatabaseCorrupt  its file is damaged
  │    └── DiskFull        there is no space left to write to
  ├── SettingsError      the settings contradict each other or reality
  └── AlreadyRunning     another worker has this data folder
 """
 
 from __future__ import annotations
+
+import os
 
 
 class VixError(Exception):
@@ -52,11 +68,113 @@ class JobGone(VixError):
     message = "The files of this job are not kept any more."
 
 
+class WrongState(VixError):
+    """The job is not in a state for what is asked."""
+
+    code = "wrong_state"
+
+    def __init__(self, action: str, status: str) -> None:
+        self.status = str(status)
+        super().__init__(f"The job cannot be {action}: its status is {self.status}.")
+
+
+class RepeatMismatch(VixError):
+    """An Idempotency-Key comes again with another body."""
+
+    code = "idempotency_mismatch"
+    message = "This Idempotency-Key was used for another request within the last 24 hours; use a new one."
+
+
+class TooManyRequests(VixError):
+    """A limit is reached. `limit` is its short name, `retry_after_s` whole seconds, at least 1."""
+
+    code = "too_many_requests"
+
+    def __init__(self, limit: str, sentence: str, retry_after_s: int) -> None:
+        self.limit = limit
+        self.retry_after_s = max(1, retry_after_s)
+        super().__init__(f"{sentence} Try again in {self.retry_after_s} s.")
+
+
 class BadKey(VixError):
     """No key, or one that opens nothing."""
 
     code = "bad_key"
     message = "This API key is not known or was revoked."
+
+
+class LinkExpired(VixError):
+    """A signed link whose time is over."""
+
+    code = "link_expired"
+    message = "This link has expired; ask the job's status_url for a new one, or send a key in X-Api-Key."
+
+
+class MissingScope(VixError):
+    """A key that is good, but not for this."""
+
+    code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f'This key lacks the scope "{scope}"; make one with ./vix keys create NAME --scopes {scope}.')
+
+
+class UnknownKey(VixError):
+    """An operator names a key that is not there."""
+
+    code = "unknown_key"
+    message = "There is no key with this id."
+
+
+class AdminRefused(VixError):
+    """Not from this address, or from one that is not known."""
+
+    code = "admin_refused"
+    message = "Admin calls are not taken from this address; VIX_ADMIN_ALLOW lists those that may."
+
+
+class UrlRefused(VixError):
+    """A URL of somebody else's that is not called, now or later."""
+
+    permanent = True
+
+
+class BadUrl(UrlRefused):
+    """It is no URL that can be called."""
+
+    code = "bad_url"
+
+
+class ForbiddenAddress(UrlRefused):
+    """It leads to an address that is not for the public."""
+
+    code = "forbidden_address"
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(
+            f"{host} leads to a private or reserved address or to this machine, which Vix does not call; if it is "
+            f"yours, add {host} to VIX_PRIVATE_HOSTS."
+        )
+
+
+class ForbiddenPort(UrlRefused):
+    """It names a port that is not called."""
+
+    code = "forbidden_port"
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} is not called: use 80, 443 or one from 1024 up, or add the host to VIX_PRIVATE_HOSTS, "
+            "whose ports are all allowed."
+        )
+
+
+class NoCallbacks(VixError):
+    """Nobody was to be told about the job."""
+
+    code = "no_callbacks"
+    message = "There is nothing to deliver: the job has not ended, or it came without a callback_url."
 
 
 class BadName(VixError):
@@ -71,6 +189,15 @@ class UnknownName(VixError):
 
     code = "unknown_name"
     message = "The library has nothing of this name."
+
+
+class NotLookedAt(VixError):
+    """A file of the library was never looked at, and nothing may be started to do so here."""
+
+    code = "not_looked_at"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'"{name}" was not looked at yet; it will be for the first film, or by ./vix library scan.')
 
 
 class StoreError(VixError):
@@ -92,6 +219,13 @@ class DatabaseBroken(StoreError):
 
     code = "database_broken"
     message = "The database cannot be used. The log says why."
+
+
+class DatabaseCorrupt(DatabaseBroken):
+    """The file of the database is damaged: starting again is no use. `exit_code` is what the process ends with."""
+
+    message = "The database is damaged; a backup has to be put in its place."
+    exit_code = os.EX_CONFIG
 
 
 class DiskFull(StoreError):

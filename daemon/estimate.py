@@ -35,11 +35,11 @@ class Running:
 @dataclass(frozen=True, slots=True)
 class Line:
     """What is before a job: its place (1 is next, None when it does not wait), the work of those before it, and the
-    film being made now (which may be the job itself)."""
+    films being made now, by one worker each; where the job is one of them, only that."""
 
     position: int | None
     work_ahead: float
-    running: Running | None
+    running: tuple[Running, ...]
 
 
 def work(film_s: float, pixels: float, fps: float, quality: str) -> float:
@@ -70,9 +70,10 @@ def remaining_s(job: Job, line: Line, speeds: Sequence[Speed]) -> float | None:
     if job.status.is_final:
         return 0.0
     seconds_per_work = rate(speeds)
-    running_s = rest_s(line.running, seconds_per_work) if line.running else 0.0
+    running_s = sum(rest_s(running, seconds_per_work) for running in line.running)
     if job.status is Status.RENDERING:
         return round(running_s, 1)
     if job.status is Status.IN_QUEUE:
-        return round(running_s + seconds_per_work * (line.work_ahead + job.work), 1)
+        ahead_s = (running_s + seconds_per_work * line.work_ahead) / max(1, len(line.running))
+        return round(ahead_s + seconds_per_work * job.work, 1)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -61,9 +61,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackTo:
+    """Where the end of a job is told: a URL that is used byte for byte, and headers to send along. Both may hold
+    secrets, so neither is shown in answers or logs."""
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return "CallbackTo(...)"
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as it is handed in. From `film_s` on, but for `client_data`, it is what its time is estimated by; `pixels`
-    are those of one frame."""
+    """A job as it is handed in. `film_s`, `pixels` (of one frame), `fps` and `quality` are what its time is estimated
+    by; `base_url` is what its links start with."""
 
     kind: str
     spec: dict[str, Any]
@@ -74,11 +86,34 @@ class NewJob:
     fps: float = 30.0
     quality: str = "social"
     client_data: Any = None
+    priority: int = 0
+    callback: CallbackTo | None = None
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one key may ask for; 0 is no limit."""
+
+    per_minute: int = 0
+    per_day: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How a repeated request is known: the client's own word for it, and the SHA-256 of its body as hex."""
+
+    word: str
+    body_hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is stored. `progress` is 0 to 100; times are aware and in UTC; `work`: see `daemon.estimate`."""
+    """A job as it is stored. `progress` is 0 to 100; times are aware and in UTC; `work`: see `daemon.estimate`.
+
+    `film` is the stem of its finished files, None before they are there and after they went.
+    """
 
     id: str
     kind: str
@@ -96,6 +131,10 @@ class Job:
     client_data: Any
     film_s: float
     work: float
+    priority: int
+    callback: CallbackTo | None
+    base_url: str
+    film: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -106,6 +145,11 @@ class Job:
         if self.owner is None:
             raise ValueError(f"{self.id} is claimed by nobody")
         return Claim(self.id, self.attempt, self.owner)
+
+    @property
+    def stem(self) -> str:
+        """The name, without a suffix, of the files that this attempt makes: no other attempt's files have it."""
+        return stem(self.id, self.attempt)
 
 
 Report = Callable[[str, int], bool]
@@ -121,6 +165,24 @@ class Claim:
     owner: str
 
 
+def stem(job_id: str, attempt: int) -> str:
+    """The name, without a suffix, of the files of an attempt."""
+    return f"{job_id}.{attempt}"
+
+
 def new_id() -> str:
     """Make an id that nobody can guess: `job_` and 20 letters and digits (103 bits)."""
     return ID_PREFIX + "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a job. `seq` grows over all jobs; `level` is `info`, `warning` or `error`."""
+
+    seq: int
+    job_id: str
+    at: datetime
+    type: str
+    level: str
+    message: str
+    payload: dict[str, Any]

@@ -1,63 +1,48 @@
-"""The one factory of database connections, and the one place where SQLite's errors become ours."""
+"""The one factory of database connections: reading, writing and migrating, the same on every kind of database."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import peewee
 from playhouse.migrations import Runner
-from playhouse.pool import MaxConnectionsExceeded, PooledSqliteDatabase
+from playhouse.pool import MaxConnectionsExceeded
 
-from daemon.errors import DatabaseBroken, DatabaseBusy, DiskFull, StoreError
+from daemon import failpoints
+from daemon.errors import DatabaseBusy, StoreError
+from daemon.store.dialects import Dialect, dialect_for
+from daemon.store.dialects.transactions import connected, original
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 5.0
-_WAL_LIMIT_BYTES = 16 * 2**20
-_MOST_CONNECTIONS = 64
-_WAIT_FOR_CONNECTION_S = 5
-
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_BROKEN = {
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_IOERR,
-}
-# What SQLite says instead of FULL when the kernel refuses to let one of its files grow.
-_FULL_IO = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
 
 
 class Database:
-    """A SQLite file. Each thread that uses it gets a connection of its own while it does."""
+    """A SQLite file, or a schema of PostgreSQL or MySQL. Each thread that uses it gets a connection of its own while it
+    does; one that is lost is thrown away, and the next use makes a new one."""
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
-        self.path = path
+    def __init__(self, dialect: Dialect, *, busy_s: float = BUSY_S) -> None:
         self._pid = os.getpid()
         self._busy_s = busy_s
         self._writer = threading.Lock()
-        pragmas = {
-            "busy_timeout": int(busy_s * 1000),  # first: the next ones may have to wait
-            "journal_mode": "wal",
-            "synchronous": "full",  # a commit is on the disk when it returns
-            "foreign_keys": "on",
-            "journal_size_limit": _WAL_LIMIT_BYTES,
-        }
-        self._pool: Any = PooledSqliteDatabase(
-            str(path),
-            pragmas=pragmas,
-            max_connections=_MOST_CONNECTIONS,
-            timeout=_WAIT_FOR_CONNECTION_S,
-            check_same_thread=False,
-        )
+        self._dialect = dialect
+        self._pool = dialect.pool
+
+    @property
+    def path(self) -> Path:
+        """The file.
+
+        Raises:
+            ValueError: the database is a server's.
+        """
+        if self._dialect.path is None:
+            raise ValueError("this database is not a file")
+        return self._dialect.path
 
     @contextmanager
     def read(self) -> Iterator[Any]:
@@ -66,103 +51,97 @@ class Database:
         Raises:
             StoreError: as `write`, but DiskFull.
         """
-        with self._connection() as connection, _transaction(connection, "DEFERRED"):
-            yield connection
+        with self._connection(), self._dialect.reading():
+            yield self._pool
 
     @contextmanager
     def write(self) -> Iterator[Any]:
-        """Give a connection that nobody else can write beside. Everything is on the disk when the block ends.
+        """Give a connection that nobody else can write beside, on any machine: what is read with it stays so until the
+        block ends, and then everything is on the disk.
 
         Raises:
-            DatabaseBusy, DatabaseBroken, DiskFull: nothing of the block was written.
+            DatabaseBusy, DatabaseBroken, DiskFull: nothing of the block was written. Where the connection to a server
+                is lost in the middle of the commit, nobody can tell.
         """
-        # Threads of one process queue up here: in SQLite's own waiting, whoever is unlucky starves.
+        # Threads of one process queue up here: in SQLite's own waiting, whoever is unlucky starves, and at a server
+        # each would hold a connection.
+        until = time.monotonic() + self._busy_s
         if not self._writer.acquire(timeout=self._busy_s):
             raise DatabaseBusy
         try:
-            with self._connection() as connection, _transaction(connection, "IMMEDIATE"):
-                yield connection
+            with self._connection(), self._dialect.writing(max(0.0, until - time.monotonic())):
+                yield self._pool
         finally:
             self._writer.release()
+
+    def check(self) -> None:
+        """Look through the whole file for damage; a server looks after its own.
+
+        Raises:
+            DatabaseCorrupt: starting again is no use.
+            StoreError: as `read`.
+        """
+        with self.read():
+            self._dialect.check()
+
+    def migrate(self) -> None:
+        """Bring the tables up to date, one process after the other.
+
+        Raises:
+            StoreError: the database cannot be used as it is; the message says why.
+        """
+        try:
+            with self._translated(), self._dialect.migrating():
+                done = Runner(self._pool, str(MIGRATIONS)).up()
+        except StoreError as exc:
+            raise _with_reason(exc) from exc
+        if done:
+            failpoints.reach("migration_done")
 
     def close(self) -> None:
         """Close all connections; no thread may be using one."""
         self._pool.close_all()
 
     @contextmanager
-    def _connection(self) -> Iterator[Any]:
+    def _connection(self) -> Iterator[None]:
         if os.getpid() != self._pid:
             raise RuntimeError("a database connection does not survive a fork: open the database in the child")
-        with _translated(), self._pool.connection_context():
-            yield self._pool
+        with self._translated(), connected(self._pool):
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except MaxConnectionsExceeded as exc:
+            raise DatabaseBusy from exc
+        except Exception as exc:
+            if (ours := self._dialect.meaning(exc)) is None:
+                raise
+            raise ours from exc
 
 
-@contextmanager
-def _transaction(connection: Any, kind: str) -> Iterator[None]:
-    """Commit at the end of the block, or roll back. SQLite itself has rolled back after some errors, a full disk for
-    one; peewee's own transactions then raise an error about that in the place of the first one."""
-    raw = connection.connection()
-    connection.execute_sql(f"BEGIN {kind}")
-    try:
-        yield
-        connection.execute_sql("COMMIT")
-    except BaseException:
-        if raw.in_transaction:
-            connection.execute_sql("ROLLBACK")
-        raise
+def _with_reason(exc: StoreError) -> StoreError:
+    """Say what the driver says, which is for the operator at the start and for nobody else."""
+    if exc.__cause__ is None or not (reason := str(original(exc.__cause__)).strip()):
+        return exc
+    return type(exc)(f"{exc} ({reason.splitlines()[0]})")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except MaxConnectionsExceeded as exc:
-        raise DatabaseBusy from exc
-    except (peewee.DatabaseError, sqlite3.DatabaseError) as exc:
-        if (ours := _ours(exc)) is None:
-            raise
-        raise ours from exc
-
-
-def _ours(exc: BaseException) -> StoreError | None:
-    """Find the error that a failure of SQLite means to a caller; None where it is a mistake of this package."""
-    original = exc if isinstance(exc, sqlite3.Error) else exc.__context__
-    extended = getattr(original, "sqlite_errorcode", None)
-    if extended is None:
-        return None
-    primary = extended & 0xFF
-    if primary in _BUSY:
-        return DatabaseBusy()
-    if primary == sqlite3.SQLITE_FULL or extended in _FULL_IO:
-        return DiskFull()
-    return DatabaseBroken() if primary in _BROKEN else None
-
-
-def open_database(path: Path, *, busy_s: float = BUSY_S) -> Database:
-    """Open a database file, making it or bringing it up to date where needed.
+def open_database(target: Path | str, *, busy_s: float = BUSY_S) -> Database:
+    """Open the database at a path or URL (`sqlite:PATH`, `postgresql://...`, `mysql://...`), making its tables or
+    bringing them up to date where needed.
 
     `busy_s` is how long a writer waits for another.
 
     Raises:
+        SettingsError: it is no such URL, or its driver is not installed.
         DatabaseBusy, DatabaseBroken, DiskFull: it cannot be used as it is.
     """
-    database = Database(path, busy_s=busy_s)
+    database = Database(dialect_for(target, busy_s), busy_s=busy_s)
     try:
-        with _turn(path.with_name(path.name + ".lock")), database._connection() as connection:
-            Runner(connection, str(MIGRATIONS)).up()
+        database.migrate()
     except BaseException:
         database.close()
         raise
     return database
-
-
-@contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    """Let one process after the other through: two that start together must not both run a migration."""
-    try:
-        lock = path.open("ab")
-    except OSError as exc:
-        raise DatabaseBroken(f"The database cannot be used: {path.parent}: {exc.strerror}.") from exc
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,63 +1,101 @@
 """The jobs table: what has been promised, what is being made, what came of it. It is the truth; the queue only rings.
 
 Submitting is on the disk before it returns. Claiming counts the attempt, and every later write of a worker holds only
-while the row still carries that claim.
+while the row still carries that claim. What happens to a job, and the callbacks about its end, are written with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
-
-from daemon.errors import UnknownJob
-from daemon.estimate import Line, Running, Speed, work
-from daemon.jobs import Claim, Failure, Job, NewJob, Status, new_id, sources
+from daemon import failpoints
+from daemon.errors import UnknownJob, WrongState
+from daemon.estimate import work
+from daemon.jobs import Claim, Failure, Job, Limits, NewJob, Repeat, Status, new_id, sources
+from daemon.store import callbacks, quota, repeats
 from daemon.store.database import Database
+from daemon.store.events import Entry, record
+from daemon.store.job_rows import read_job
 from daemon.store.tables import JobRow, utc_now
 
 WORKER_DIED = Failure("worker_died", "The worker died each time it made this film; no more tries.", permanent=False)
 _IN_WORK = sources(Status.DONE)
+_BEING_MADE = (Status.RENDERING,)  # what can be begun anew; a failed job, too, but only when somebody asks for it
+_QUEUED: dict[str, Any] = {"status": Status.IN_QUEUE, "stage": "", "progress": 0, "owner": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job of a request. `repeated`: it was there before, and `answer` is what the request was answered then, None
+    where that is not known."""
+
+    job: Job
+    repeated: bool = False
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Ids of the jobs that a dead worker left behind: back in the queue, or given up."""
+    """Ids of the jobs that dead workers left behind: back in the queue, or given up."""
 
     put_back: tuple[str, ...]
     failed: tuple[str, ...]
 
 
 class JobStore:
-    """The jobs table. `clock` gives aware datetimes.
+    """The jobs table. `clock` gives aware datetimes; `announce` says which callbacks the end of a job makes.
 
     Every method may raise what `Database.read` and `Database.write` raise; then it has changed nothing.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = utc_now,
+        announce: Callable[[Job], Sequence[callbacks.NewCallback]] = lambda job: (),
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._announce = announce
 
-    def submit(self, new: NewJob) -> Job:
-        """Put a job at the end of the queue. It is on the disk when this returns."""
-        row = JobRow(
-            id=new_id(),
-            kind=new.kind,
-            spec=new.spec,
-            seed=new.seed,
-            key_id=new.key_id,
-            client_data=new.client_data,
-            film_s=new.film_s,
-            work=work(new.film_s, new.pixels, new.fps, new.quality),
-            status=Status.IN_QUEUE,
-            created_at=self._clock(),
-        )
+    def submit(
+        self,
+        new: NewJob,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        repeat: Repeat | None = None,
+    ) -> Submitted:
+        """Put a job at the end of the queue, or find the one that the same request has made before. It is on the disk
+        when this returns.
+
+        Raises:
+            RepeatMismatch: the request's key was used for another one.
+            TooManyRequests: the key has reached one of its limits.
+        """
+        now = self._clock()
+        row = _new_row(new, now)
         with self._database.write() as connection:
-            JobRow.insert(row.__data__).execute(connection)
-        return _job(row)
+            if repeat and (found := repeats.find(connection, new.key_id, repeat, now)):
+                return Submitted(read_job(found[0]), True, found[1])
+            # Raised outside: what a refusal changes of the count is to stay.
+            refusal = quota.charge(connection, new.key_id, limits, now)
+            if refusal is None:
+                JobRow.insert(row.__data__).execute(connection)
+                if repeat:
+                    repeats.insert(connection, new.key_id, repeat, row.id, now)
+                record(connection, row.id, now, Entry("job.queued", "The job waits in the queue."))
+                failpoints.reach("submit_before_commit")
+        if refusal is not None:
+            raise refusal
+        return Submitted(read_job(row))
+
+    def remember_answer(self, key_id: str, word: str, answer: dict[str, Any]) -> None:
+        """Keep what the first request with this key was answered, for those that come again."""
+        with self._database.write() as connection:
+            repeats.remember_answer(connection, key_id, word, answer)
 
     def get(self, job_id: str, key_id: str | None = None) -> Job:
         """Read a job; with `key_id`, only if it was submitted with that key.
@@ -65,159 +103,232 @@ class JobStore:
         Raises:
             UnknownJob: there is none, or it belongs to another key.
         """
-        query = JobRow.select().where(JobRow.id == job_id)
-        if key_id is not None:
-            query = query.where(JobRow.key_id == key_id)
         with self._database.read() as connection:
-            rows = list(query.execute(connection))
-        if not rows:
-            raise UnknownJob
-        return _job(rows[0])
-
-    def waiting(self) -> int:
-        """Count the jobs in the queue."""
-        with self._database.read() as connection:
-            count: int = JobRow.select().where(JobRow.status == Status.IN_QUEUE).count(connection)
-        return count
-
-    def line(self, job: Job) -> Line:
-        """Say what is before a job."""
-        with self._database.read() as connection:
-            in_work = list(JobRow.select().where(JobRow.status << _IN_WORK).limit(1).execute(connection))
-            running = self._running(in_work[0]) if in_work else None
-            if job.status is not Status.IN_QUEUE:
-                return Line(None, 0.0, running)
-            ahead, work_ahead = _ahead(job.id).scalar(connection, as_tuple=True)
-        return Line(ahead + 1, work_ahead or 0.0, running)
-
-    def speeds(self, limit: int = 50) -> list[Speed]:
-        """Read what the films finished last have taken."""
-        query = JobRow.select(JobRow.result).where(JobRow.status == Status.DONE)
-        with self._database.read() as connection:
-            rows = list(query.order_by(JobRow.finished_at.desc()).limit(limit).execute(connection))
-        return [speed for row in rows if (speed := _speed(row.result))]
+            return read_job(_row(connection, job_id, key_id))
 
     def claim(self, owner: str) -> Job | None:
-        """Take the oldest waiting job, counting the attempt; None where none waits.
+        """Take the waiting job that is next, counting the attempt; None where none waits.
 
         `owner` names one run of one worker process. The job's `claim` is needed for every later write.
         """
         with self._database.read() as connection:  # an idle worker asks all the time; it must not hold up writers
-            if connection.execute_sql(*_IS_ANY_WAITING).fetchone() is None:
+            if not list(_next(JobRow.seq).execute(connection)):
                 return None
-        now = self._clock()
-        query = JobRow.update(
-            status=Status.RENDERING,
-            owner=owner,
-            attempt=JobRow.attempt + 1,
-            claimed_at=now,
-            started_at=fn.COALESCE(JobRow.started_at, JobRow.started_at.db_value(now)),
-        ).where(JobRow.seq == oldest_waiting(), JobRow.status == Status.IN_QUEUE)
         with self._database.write() as connection:
-            rows = list(query.returning(JobRow).execute(connection))
-        return _job(rows[0]) if rows else None
+            rows = list(_next(JobRow).execute(connection))
+            if not rows:
+                return None
+            (row,) = rows
+            now = max(self._clock(), row.created_at)
+            attempt, started_at = row.attempt + 1, row.started_at or now
+            changes = {"status": Status.RENDERING, "owner": owner, "attempt": attempt, "claimed_at": now}
+            _write(connection, row, **changes, started_at=started_at)
+            entry = Entry("job.started", "A worker makes the film.", payload={"attempt": attempt})
+            record(connection, row.id, now, entry)
+        failpoints.reach("claim_committed")
+        return read_job(row)
+
+    def next_work(self) -> float | None:
+        """How much work the waiting job is that is next; None where none waits."""
+        with self._database.read() as connection:
+            rows = list(_next(JobRow.work).execute(connection))
+        return rows[0].work if rows else None
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim still holds: nobody has cancelled the job or given it to another worker."""
+        with self._database.read() as connection:
+            return bool(list(_held(claim, JobRow.seq).execute(connection)))
 
     def report(self, claim: Claim, *, stage: str, progress: int) -> bool:
         """Write down how far a claimed job is; False when the claim is lost."""
-        return self._change(claim, _IN_WORK, stage=stage, progress=min(max(progress, 0), 100))
+        with self._database.write() as connection:
+            for row in list(_held(claim, JobRow).execute(connection)):
+                if stage != row.stage:
+                    about = {"stage": stage, "attempt": claim.attempt}
+                    entry = Entry("job.stage", f"The stage {stage} has begun.", payload=about)
+                    record(connection, row.id, self._clock(), entry)
+                _write(connection, row, stage=stage, progress=min(max(progress, 0), 100))
+                return True
+        return False
 
-    def finish(self, claim: Claim, result: dict[str, Any], warnings: Sequence[str] = ()) -> bool:
-        """End a claimed job with its result; False when the claim is lost."""
-        return self._end(claim, Status.DONE, progress=100, result=result, warnings=list(warnings))
+    def finish(
+        self, claim: Claim, result: dict[str, Any], warnings: Sequence[str] = (), film: str | None = None
+    ) -> bool:
+        """End a claimed job with its result and the stem of its files; False when the claim is lost."""
+        with self._database.write() as connection:
+            rows = list(_held(claim, JobRow).execute(connection))
+            for row in rows:
+                entry = Entry("job.done", "The film is finished.")
+                changes = {"progress": 100, "result": result, "warnings": list(warnings), "film": film}
+                self._end(connection, row, Status.DONE, entry, changes)
+            failpoints.reach("finish_before_commit")
+        failpoints.reach("finish_committed")
+        return bool(rows)
 
     def fail(self, claim: Claim, failure: Failure) -> bool:
         """End a claimed job with an error; False when the claim is lost."""
-        return self._end(claim, Status.FAILED, error=asdict(failure))
+        with self._database.write() as connection:
+            rows = list(_held(claim, JobRow).execute(connection))
+            for row in rows:
+                self._fail(connection, row, failure)
+        failpoints.reach("fail_committed")
+        return bool(rows)
 
     def put_back(self, claim: Claim) -> bool:
         """Return a claimed job to its place in the queue, not holding the attempt against it; False when the claim
         is lost."""
-        return self._change(claim, (Status.RENDERING,), **_QUEUED, put_backs=JobRow.put_backs + 1)
+        with self._database.write() as connection:
+            rows = list(_held(claim, JobRow, _BEING_MADE).execute(connection))
+            for row in rows:
+                entry = Entry("job.put_back", "The worker stops; the job waits again.")
+                self._queue(connection, row, entry, put_backs=row.put_backs + 1)
+        failpoints.reach("put_back_committed")
+        return bool(rows)
 
-    def reconcile(self, max_attempts: int = 3) -> Reconciled:
-        """Deal with the jobs of a worker that is gone; only for who holds the worker's lock, before the first claim.
+    def try_again(self, claim: Claim, failure: Failure, max_attempts: int = 3) -> bool:
+        """Return a claimed job to its place in the queue, or end it with this error when that was its `max_attempts`-th
+        try; False when the claim is lost."""
+        with self._database.write() as connection:
+            rows = list(_held(claim, JobRow, _BEING_MADE).execute(connection))
+            for row in rows:
+                if row.attempt - row.put_backs >= max_attempts:
+                    self._fail(connection, row, failure)
+                else:
+                    entry = Entry("job.put_back", f"{failure.message} It is tried again.", "warning")
+                    self._queue(connection, row, entry)
+        failpoints.reach("put_back_committed")
+        return bool(rows)
+
+    def cancel(self, job_id: str, key_id: str | None = None) -> Job:
+        """End a job that waits or is being made; whoever makes it sees that its claim is lost. Once more is no error.
+
+        Raises:
+            UnknownJob: as `get`.
+            WrongState: it has ended otherwise.
+        """
+        with self._database.write() as connection:
+            row = _row(connection, job_id, key_id)
+            if row.status != Status.CANCELLED:
+                if row.status not in sources(Status.CANCELLED):
+                    raise WrongState("cancelled", row.status)
+                self._end(connection, row, Status.CANCELLED, Entry("job.cancelled", "The job is cancelled."))
+        return read_job(row)
+
+    def retry(self, job_id: str, key_id: str | None = None) -> Job:
+        """Return a failed job to its place in the queue, with all its tries ahead.
+
+        Raises:
+            UnknownJob: as `get`.
+            WrongState: it has not failed.
+        """
+        with self._database.write() as connection:
+            row = _row(connection, job_id, key_id)
+            if row.status != Status.FAILED:
+                raise WrongState("tried again", row.status)
+            entry = Entry("job.retried", "The job is tried again.")
+            self._queue(connection, row, entry, error=None, finished_at=None, put_backs=row.attempt)
+        return read_job(row)
+
+    def release_seat(self, seat: str, max_attempts: int = 3) -> Reconciled:
+        """Deal with the jobs of all workers of a seat; only for who holds its lock, before the first claim. An owner is
+        its seat, a dot and the rest.
 
         Each goes back to its place in the queue, or fails when that was its `max_attempts`-th try.
         """
-        orphan = JobRow.status == Status.RENDERING
-        spent = JobRow.attempt - JobRow.put_backs >= max_attempts
-        give_up = JobRow.update(
-            status=Status.FAILED, stage="", error=asdict(WORKER_DIED), finished_at=self._clock()
-        ).where(orphan, spent)
-        again = JobRow.update(**_QUEUED).where(orphan)
+        return self._release(JobRow.owner.startswith(f"{seat}."), max_attempts)
+
+    def release(self, owners: Collection[str], max_attempts: int = 3) -> Reconciled:
+        """Deal with the jobs of owners that are known to be dead, as `release_seat` does."""
+        return self._release(JobRow.owner << list(owners), max_attempts)
+
+    def owners_at_work(self) -> set[str]:
+        """Read who has claimed jobs that have not ended."""
+        with self._database.read() as connection:
+            rows = list(JobRow.select(JobRow.owner).where(JobRow.status << _IN_WORK).execute(connection))
+        return {row.owner for row in rows}
+
+    def _release(self, theirs: Any, max_attempts: int) -> Reconciled:
+        put_back, failed = [], []
+        query = JobRow.select().where(JobRow.status << _BEING_MADE, JobRow.owner.is_null(False), theirs)
         with self._database.write() as connection:
-            failed = [row.id for row in give_up.returning(JobRow.id).execute(connection)]
-            put_back = [row.id for row in again.returning(JobRow.id).execute(connection)]
+            for row in list(query.execute(connection)):
+                if row.attempt - row.put_backs >= max_attempts:
+                    self._fail(connection, row, WORKER_DIED)
+                    failed.append(row.id)
+                else:
+                    entry = Entry("job.put_back", "The worker died; the job waits again.", "warning")
+                    self._queue(connection, row, entry)
+                    put_back.append(row.id)
+        failpoints.reach("reconcile_committed")
         return Reconciled(tuple(put_back), tuple(failed))
 
-    def _end(self, claim: Claim, status: Status, **values: Any) -> bool:
-        return self._change(claim, sources(status), status=status, stage="", finished_at=self._clock(), **values)
+    def _fail(self, connection: Any, row: Any, failure: Failure) -> None:
+        about = {"code": failure.code, "permanent": failure.permanent}
+        entry = Entry("job.failed", failure.message, "error", about)
+        self._end(connection, row, Status.FAILED, entry, {"error": asdict(failure)})
 
-    def _change(self, claim: Claim, allowed: Sequence[Status], **values: Any) -> bool:
-        """Write to a job while the claim holds and its status is one of `allowed`."""
-        query = JobRow.update(**values).where(
-            JobRow.id == claim.job_id,
-            JobRow.attempt == claim.attempt,
-            JobRow.owner == claim.owner,
-            JobRow.status << allowed,
-        )
-        with self._database.write() as connection:
-            changed: int = query.execute(connection)
-        return changed == 1
+    def _end(
+        self, connection: Any, row: Any, status: Status, entry: Entry, changes: Mapping[str, Any] | None = None
+    ) -> None:
+        """End a job, write down that it did, and put the callbacks about it into the outbox."""
+        now = max(self._clock(), row.created_at)  # a clock that goes back does not make it end before it was there
+        _write(connection, row, status=status, stage="", finished_at=now, **(changes or {}))
+        record(connection, row.id, now, entry)
+        for new in self._announce(read_job(row)):
+            callbacks.insert(connection, new)
 
-    def _running(self, row: Any) -> Running:
-        elapsed_s = (self._clock() - row.claimed_at).total_seconds()
-        return Running(row.work, row.progress, max(elapsed_s, 0.0))
-
-
-_QUEUED: dict[str, Any] = {"status": Status.IN_QUEUE, "stage": "", "progress": 0, "owner": None}
+    def _queue(self, connection: Any, row: Any, entry: Entry, **changes: Any) -> None:
+        """Return a job to its place in the queue, and write down why."""
+        record(connection, row.id, self._clock(), replace(entry, payload={"attempt": row.attempt}))
+        _write(connection, row, **_QUEUED, **changes)
 
 
-def oldest_waiting() -> Any:
-    """The query for the `seq` of the job that is next."""
-    return JobRow.select(JobRow.seq).where(JobRow.status == Status.IN_QUEUE).order_by(JobRow.seq).limit(1)
-
-
-_IS_ANY_WAITING = oldest_waiting().sql()  # built once: building it takes longer than running it
-
-
-def _ahead(job_id: str) -> Any:
-    """The query for how many jobs wait before this one, and how much work they are."""
-    place = JobRow.alias()
-    seq = place.select(place.seq).where(place.id == job_id)
-    return JobRow.select(fn.COUNT(JobRow.seq), fn.SUM(JobRow.work)).where(
-        JobRow.status == Status.IN_QUEUE, JobRow.seq < seq
+def _new_row(new: NewJob, now: datetime) -> Any:
+    return JobRow(
+        id=new_id(),
+        kind=new.kind,
+        spec=new.spec,
+        seed=new.seed,
+        key_id=new.key_id,
+        client_data=new.client_data,
+        film_s=new.film_s,
+        work=work(new.film_s, new.pixels, new.fps, new.quality),
+        status=Status.IN_QUEUE,
+        rank=-new.priority,
+        callback=asdict(new.callback) if new.callback else None,
+        base_url=new.base_url,
+        created_at=now,
     )
 
 
-def _speed(result: Any) -> Speed | None:
-    """Read what a film has taken out of its result; None where it does not say."""
-    numbers = [result.get(name) for name in ("duration_s", "width", "height", "fps", "render_s")]
-    if not all(isinstance(number, int | float) for number in numbers):
-        return None
-    duration_s, width, height, fps, render_s = numbers
-    return Speed(work(duration_s, width * height, fps, result.get("quality", "social")), render_s)
+def _row(connection: Any, job_id: str, key_id: str | None) -> Any:
+    query = JobRow.select().where(JobRow.id == job_id)
+    if key_id is not None:
+        query = query.where(JobRow.key_id == key_id)
+    rows = list(query.execute(connection))
+    if not rows:
+        raise UnknownJob
+    return rows[0]
 
 
-def _job(row: Any) -> Job:
-    return Job(
-        id=row.id,
-        kind=row.kind,
-        spec=row.spec,
-        seed=row.seed,
-        key_id=row.key_id,
-        status=Status(row.status),
-        stage=row.stage,
-        progress=row.progress,
-        attempt=row.attempt,
-        owner=row.owner,
-        error=Failure(**row.error) if row.error else None,
-        result=row.result,
-        warnings=tuple(row.warnings),
-        client_data=row.client_data,
-        film_s=row.film_s,
-        work=row.work,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
+def _next(columns: Any) -> Any:
+    """The query for the waiting job that is next: by rank, then by arrival."""
+    waiting = JobRow.select(columns).where(JobRow.status == Status.IN_QUEUE)
+    return waiting.order_by(JobRow.rank, JobRow.seq).limit(1)
+
+
+def _held(claim: Claim, columns: Any, allowed: Sequence[Status] = _IN_WORK) -> Any:
+    """The query for a job while the claim holds and its status is one of `allowed`."""
+    return JobRow.select(columns).where(
+        JobRow.id == claim.job_id,
+        JobRow.attempt == claim.attempt,
+        JobRow.owner == claim.owner,
+        JobRow.status << allowed,
     )
+
+
+def _write(connection: Any, row: Any, **changes: Any) -> None:
+    """Change a row, here and in the table. Nobody else writes meanwhile, so it is still as it was read."""
+    JobRow.update(changes).where(JobRow.seq == row.seq).execute(connection)
+    for name, value in changes.items():
+        setattr(row, name, value)

@@ -9,7 +9,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, FloatField, IntegerField, Model, TextField
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    CharField,
+    CompositeKey,
+    FloatField,
+    IntegerField,
+    Model,
+    TextField,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,27 +45,32 @@ class JsonField(TextField):
 
 
 class JobRow(Model):
-    """`seq` is the order of arrival. `attempt` counts claims and is never taken back, as it is part of the fence;
-    `put_backs` are those that count for nothing. `started_at` is the first claim, `claimed_at` the last."""
+    """`seq` is the order of arrival; `rank`, the negative priority, comes before it. `attempt` counts claims and is
+    never taken back, as it is part of the fence; `put_backs` are those that count for nothing. `started_at` is the
+    first claim, `claimed_at` the last. `film` is the stem of the finished files, as long as they are kept."""
 
     seq = AutoField()
-    id = TextField(unique=True)
-    kind = TextField()
+    id = CharField(40, unique=True)
+    kind = CharField(40)
     spec = JsonField()
     seed = BigIntegerField()
-    key_id = TextField()
+    key_id = CharField(40)
     client_data = JsonField()
     film_s = FloatField()
     work = FloatField()
-    status = TextField()
-    stage = TextField(default="")
+    status = CharField(20)
+    stage = CharField(40, default="")
     progress = IntegerField(default=0)
     attempt = IntegerField(default=0)
     put_backs = IntegerField(default=0)
-    owner = TextField(null=True)
+    owner = CharField(80, null=True)
     error = JsonField(null=True)
     result = JsonField(null=True)
     warnings = JsonField(default=list)
+    rank = IntegerField(default=0)
+    callback = JsonField(null=True)
+    base_url = TextField(default="")
+    film = CharField(80, null=True)
     created_at = TimeField(column_name="created_us")
     claimed_at = TimeField(column_name="claimed_us", null=True)
     started_at = TimeField(column_name="started_us", null=True)
@@ -66,17 +80,143 @@ class JobRow(Model):
         table_name = "job"
 
 
-class KeyRow(Model):
-    """`digest` is the HMAC-SHA256 of the secret, as hex."""
+class EventRow(Model):
+    """What happened to jobs, in order."""
 
-    id = TextField(primary_key=True)
-    name = TextField()
-    digest = TextField()
+    seq = AutoField()
+    job_id = CharField(40)
+    at = TimeField(column_name="at_us")
+    type = CharField(40)
+    level = CharField(10)
+    message = TextField()
+    payload = JsonField(default=dict)
+
+    class Meta:
+        table_name = "event"
+
+
+class RepeatRow(Model):
+    """Idempotency keys. `answer` is what the first request was answered, once that is known."""
+
+    key_id = CharField(40)
+    word = CharField(255)
+    body_hash = CharField(64)
+    job_id = CharField(40)
+    answer = JsonField(null=True)
     created_at = TimeField(column_name="created_us")
+
+    class Meta:
+        table_name = "repeat"
+        primary_key = CompositeKey("key_id", "word")
+
+
+class WorkerRow(Model):
+    """Workers that run or ran lately. `beats` grows while one lives; whoever sees it stand still knows."""
+
+    id = CharField(80, primary_key=True)
+    about = JsonField()
+    job_id = CharField(40, null=True)
+    beats = BigIntegerField(default=0)
+    started_at = TimeField(column_name="started_us")
+    seen_at = TimeField(column_name="seen_us")
+
+    class Meta:
+        table_name = "worker"
+
+
+class KeyRow(Model):
+    """`digest` is the HMAC-SHA256 of the secret, as hex; `old_digest` is the secret's before it, good until
+    `old_until`. A limit of None is the service's own. `tat_at` is the theoretical arrival time of the next request
+    (GCRA); `day` counts days since 1970 in UTC, `day_count` the jobs of that day."""
+
+    id = CharField(40, primary_key=True)
+    name = TextField()
+    digest = CharField(64)
+    old_digest = CharField(64, null=True)
+    old_until = TimeField(column_name="old_until_us", null=True)
+    scopes = JsonField(default=list)
+    per_minute = IntegerField(null=True)
+    per_day = IntegerField(null=True)
+    max_waiting = IntegerField(null=True)
+    created_at = TimeField(column_name="created_us")
+    expires_at = TimeField(column_name="expires_us", null=True)
     revoked_at = TimeField(column_name="revoked_us", null=True)
+    used_at = TimeField(column_name="used_us", null=True)
+    tat_at = TimeField(column_name="tat_us", null=True)
+    day = IntegerField(default=0)
+    day_count = IntegerField(default=0)
+    hook_generation = IntegerField(default=1)
+    hook_old_until = TimeField(column_name="hook_old_until_us", null=True)
 
     class Meta:
         table_name = "key"
+
+
+class CallbackRow(Model):
+    """The outbox of callbacks. `id` is what the receiver knows it by, constant over all tries; `body` is sent byte for
+    byte. `host` is the URL's host and port, which has one try at a time. `next_at` is when it is due, or, while it is
+    being sent, when it counts as lost with its sender."""
+
+    id = CharField(40, primary_key=True)
+    job_id = CharField(40, null=True)
+    key_id = CharField(40)
+    type = CharField(40)
+    host = CharField(255)
+    url = TextField()
+    headers = JsonField(default=dict)
+    body = TextField()
+    state = CharField(20)
+    tries = IntegerField(default=0)
+    owner = CharField(80, null=True)
+    next_at = TimeField(column_name="next_us")
+    first_try_at = TimeField(column_name="first_try_us", null=True)
+    created_at = TimeField(column_name="created_us")
+    ended_at = TimeField(column_name="ended_us", null=True)
+
+    class Meta:
+        table_name = "callback"
+
+
+class CallbackTryRow(Model):
+    """One attempt to deliver a callback: the answer's status, or what went wrong."""
+
+    seq = AutoField()
+    callback_id = CharField(40)
+    at = TimeField(column_name="at_us")
+    status = IntegerField(null=True)
+    message = TextField()
+    took_ms = IntegerField()
+
+    class Meta:
+        table_name = "callback_try"
+
+
+class AuditRow(Model):
+    """Admin calls."""
+
+    seq = AutoField()
+    at = TimeField(column_name="at_us")
+    address = CharField(64)
+    method = CharField(10)
+    path = TextField()
+    status = IntegerField()
+
+    class Meta:
+        table_name = "audit"
+
+
+class ErrandRow(Model):
+    """What an operator asks the worker to do between two films; `answer` is there once it is done."""
+
+    seq = AutoField()
+    name = CharField(40)
+    argument = TextField(default="")
+    asked_at = TimeField(column_name="asked_us")
+    done_at = TimeField(column_name="done_us", null=True)
+    answer = JsonField(null=True)
+
+    class Meta:
+        table_name = "errand"
 
 
 def utc_now() -> datetime:

@@ -1,4 +1,4 @@
-"""A database and a clock that tests can move."""
+"""A database of any kind, and a clock that tests can move."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from daemon.jobs import NewJob
 from daemon.store.database import Database, open_database
 from daemon.store.jobs import JobStore
+from tests import servers
 
 
 class MovableClock:
@@ -32,10 +33,15 @@ def movable_clock() -> MovableClock:
 
 
 @pytest.fixture
-def vix_database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "vix.db", busy_s=0.2)
-    yield database
-    database.close()
+def vix_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An open database: a SQLite file, and with `every_database` one of each kind that is there."""
+    with servers.fresh_database(getattr(request, "param", "sqlite"), tmp_path) as target:
+        database = open_database(target, busy_s=0.2)
+        yield database
+        database.close()
+
+
+every_database = pytest.mark.parametrize("vix_database", servers.DATABASES, indirect=True)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_status_is_its_public_word() -> None:
 
 
 def test_only_a_claimed_job_has_a_claim(job_store: JobStore) -> None:
-    waiting = job_store.submit(new_job())
+    waiting = job_store.submit(new_job()).job
     with pytest.raises(ValueError, match="claimed by nobody"):
         _ = waiting.claim
     claimed = job_store.claim("me")

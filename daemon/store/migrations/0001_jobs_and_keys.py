@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, FloatField, IntegerField, Model, TextField
+from peewee import AutoField, BigIntegerField, CharField, DoubleField, IntegerField, Model, TextField
+
+from daemon.store.schema import create_tables
 
 
 class Job(Model):
     seq = AutoField()
-    id = TextField(unique=True)
-    kind = TextField()
+    id = CharField(40, unique=True)
+    kind = CharField(40)
     spec = TextField()
     seed = BigIntegerField()
-    key_id = TextField()
+    key_id = CharField(40)
     client_data = TextField()
-    film_s = FloatField()
-    work = FloatField()
-    status = TextField()
-    stage = TextField()
+    film_s = DoubleField()
+    work = DoubleField()
+    status = CharField(20)
+    stage = CharField(40)
     progress = IntegerField()
     attempt = IntegerField()
     put_backs = IntegerField()
-    owner = TextField(null=True)
+    owner = CharField(80, null=True)
     error = TextField(null=True)
     result = TextField(null=True)
     warnings = TextField()
@@ -40,9 +42,9 @@ class Job(Model):
 
 
 class Key(Model):
-    id = TextField(primary_key=True)
+    id = CharField(40, primary_key=True)
     name = TextField()
-    digest = TextField()
+    digest = CharField(64)
     created_us = BigIntegerField()
     revoked_us = BigIntegerField(null=True)
 
@@ -51,5 +53,4 @@ class Key(Model):
 
 
 def up(migrator: Any, database: Any) -> None:
-    with database.bind_ctx([Job, Key]):
-        database.create_tables([Job, Key])
+    create_tables(database, [Job, Key])

@@ -1,0 +1,120 @@
+"""No query of everyday work reads a whole table, or sorts what an index has in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs import Failure, Job, Limits, Repeat, Status
+from daemon.store.database import Database, open_database
+from daemon.store.events import EventStore
+from daemon.store.jobs import JobStore
+from daemon.store.keys import KeyStore
+from daemon.store.views import JobViews
+from tests.daemon.conftest import new_job
+from tests.daemon.many_jobs import fill, plan, statements
+
+_SCAN = re.compile("^SCAN (?!CONSTANT ROW)", re.MULTILINE)
+
+
+@pytest.fixture
+def full_database(vix_database: Database) -> Database:
+    fill(vix_database.path, in_queue=300, done=300, failed=30, cancelled=30)
+    return vix_database
+
+
+def claimed(store: JobStore) -> Job:
+    job = store.claim("seat.1-ab")
+    assert job
+    return job
+
+
+def submit(database: Database) -> object:
+    key_id = KeyStore(database, b"pepper").create("a key")[0].id
+    limits, repeat = Limits(60, 60, 20), Repeat("word", "a" * 64)
+    store = JobStore(database)
+    store.submit(new_job(key_id=key_id), limits=limits, repeat=repeat)
+    store.submit(new_job(key_id=key_id), limits=limits, repeat=repeat)
+    store.remember_answer(key_id, "word", {})
+    return store.submit(new_job(key_id=key_id), limits=limits, repeat=repeat)
+
+
+def work(database: Database) -> object:
+    store = JobStore(database)
+    job = claimed(store)
+    assert store.holds(job.claim)
+    store.report(job.claim, stage="render", progress=1)
+    assert store.finish(job.claim, {}, film=job.stem)
+    store.put_back(claimed(store).claim)
+    return store.fail(claimed(store).claim, Failure("a", "b", False))
+
+
+def change(database: Database) -> object:
+    store = JobStore(database)
+    store.fail(claimed(store).claim, Failure("a", "b", False))
+    failed = JobViews(database).page("key0", statuses=[Status.FAILED], limit=1).jobs[0]
+    store.retry(failed.id, "key0")
+    return store.cancel(failed.id, "key0")
+
+
+def tidy(database: Database) -> object:
+    store = JobStore(database)
+    claimed(store)
+    return store.owners_at_work(), store.release_seat("seat"), store.release(["seat.1-ab"])
+
+
+def status(database: Database) -> object:
+    store, views = JobStore(database), JobViews(database)
+    job = store.submit(new_job()).job
+    events = EventStore(database).after(job.id)
+    return views.line(job), views.speeds(50), views.waiting(), views.oldest_waiting_at(), events
+
+
+def pages(database: Database) -> object:
+    views = JobViews(database)
+    some = [Status.DONE, Status.IN_QUEUE]
+    # Not all jobs of all keys: that is the table itself, read from its end up to the limit.
+    asked: list[tuple[str | None, list[Status]]] = [("key1", []), ("key1", some), (None, some)]
+    return [
+        views.page(key_id, statuses=statuses, limit=20, before=before)
+        for key_id, statuses in asked
+        for before in (None, 500)
+    ]
+
+
+@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages])
+def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], object]) -> None:
+    with statements(full_database) as seen:
+        use(full_database)
+    asked = [statement for statement in seen if statement.split()[0] in ("SELECT", "UPDATE", "DELETE")]
+    assert len(asked) >= 4
+    plans = {statement: plan(full_database, statement) for statement in asked}
+    assert {statement: text for statement, text in plans.items() if _SCAN.search(text)} == {}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        'SELECT "t1"."seq" FROM "job" AS "t1" WHERE ("t1"."status" = \'in_queue\') ORDER BY',
+        'SELECT "t1"."result" FROM "job"',
+        'SELECT "t1"."seq", "t1"."job_id", "t1"."at_us"',
+    ],
+)
+def test_what_an_index_has_in_order_is_not_sorted(full_database: Database, start: str) -> None:
+    with statements(full_database) as seen:
+        work(full_database)
+        status(full_database)
+    found = [statement for statement in seen if statement.startswith(start)]
+    assert found
+    assert [text for statement in found if "TEMP B-TREE" in (text := plan(full_database, statement))] == []
+
+
+def test_a_submitted_job_is_synced(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "vix.db")
+    with database.read() as connection:
+        assert connection.pragma("journal_mode") == "wal"
+        assert connection.pragma("synchronous") == 2  # FULL: each commit is synced
+    database.close()
