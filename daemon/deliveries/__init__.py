@@ -1,0 +1,1 @@
+"""How what is finished gets to those who wait for it."""
