@@ -8,30 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huey.api import Huey, PostgresHuey, RedisHuey
+from huey.api import Huey
 from huey.exceptions import ConfigurationError
 from huey.registry import Message
 from huey.serializer import Serializer
-from huey.storage import SqliteStorage
 
 from daemon.errors import SettingsError
+from daemon.queue_storage import FileStorage, PostgresQueue, RedisQueue
+from daemon.targets import scheme, sqlite_path
 
 NAME = "vix"
 _FIRST_POLL_S, _SLOWEST_POLL_S = 0.05, 0.15
 _JOIN_S = 2.0
-_RUINED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _log = logging.getLogger(__name__)
 
 
 class Doorbell:
-    """A Huey queue at `target`: a file, or a URL that starts with sqlite:///, redis://, rediss:// or postgresql://.
+    """A Huey queue at `target`: a file, or a URL that starts with sqlite:, redis://, rediss:// or postgresql://.
 
     Raises:
         SettingsError: the URL is of another kind, or its extra is not installed.
@@ -77,6 +75,7 @@ class Doorbell:
             for thread in threads:
                 thread.join(_JOIN_S)
             self._on_ring = _ignore
+            self.close()
 
     def close(self) -> None:
         """Let go of the queue; ringing opens it again."""
@@ -91,22 +90,22 @@ def _ignore(job_id: str) -> None:
 
 
 def _open(target: Path | str) -> Any:
-    url = str(target)
-    scheme, separator, rest = url.partition("://")
+    name = scheme(target)
     options: dict[str, Any] = {"results": False, "serializer": _JobIds()}
     try:
-        if not separator or scheme == "sqlite":
-            file = rest.removeprefix("/") if separator else url
-            return Huey(
-                NAME, storage_class=_File, filename=file, create_tables=False, fsync=False, timeout=0.5, **options
-            )
-        if scheme in ("redis", "rediss"):
-            return RedisHuey(NAME, url=url, **options)
-        if scheme in ("postgres", "postgresql"):
-            return PostgresHuey(NAME, dsn=url, **options)
+        if name == "sqlite":
+            return Huey(NAME, storage_class=FileStorage, filename=str(sqlite_path(target)), **options)
+        if name in ("redis", "rediss"):
+            return Huey(NAME, storage_class=RedisQueue, url=str(target), **options)
+        if name in ("postgres", "postgresql"):
+            return Huey(NAME, storage_class=PostgresQueue, url=str(target), **options)
     except ConfigurationError as exc:
-        raise SettingsError(f"The queue cannot be at a {scheme}:// URL here: {exc}") from exc
-    raise SettingsError(f"A queue cannot be at a {scheme}:// URL; use sqlite:///, redis:// or postgresql://.")
+        raise SettingsError(
+            f"A queue at a {name}:// URL needs packages that are not installed: ./vix add cluster"
+        ) from exc
+    except ValueError as exc:  # its message shows the URL
+        raise SettingsError(f"The {name}:// URL of the queue cannot be read.") from exc
+    raise SettingsError("A queue is a file, or at a sqlite:, redis:// or postgresql:// URL.")
 
 
 class _JobIds(Serializer):  # type: ignore[misc]
@@ -118,52 +117,3 @@ class _JobIds(Serializer):  # type: ignore[misc]
     def _deserialize(self, data: Any) -> Any:
         told = json.loads(bytes(data))
         return Message(id=told["id"], name=told["task"], args=(str(told["job"]),), kwargs={})
-
-
-class _File(SqliteStorage):  # type: ignore[misc]
-    """A queue file that may be deleted, replaced or ruined at any time: it is then made again, empty."""
-
-    _conn: Any = None
-    _inode = 0
-
-    @property
-    def conn(self) -> Any:
-        if self._conn is not None and _inode(self.filename) != self._inode:
-            self._conn.close()
-            self._conn = None
-        return super().conn
-
-    @contextmanager
-    def db(self, commit: bool = False, close: bool = False) -> Iterator[Any]:
-        try:
-            with super().db(commit, close) as cursor:
-                yield cursor
-        except sqlite3.DatabaseError as exc:
-            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _RUINED:
-                self._discard()
-            raise
-
-    def _create_connection(self) -> Any:
-        self._inode = _inode(self.filename)
-        connection = super()._create_connection()
-        for statement in self.ddl:
-            connection.execute(statement)
-        self._inode = _inode(self.filename)
-        return connection
-
-    def _discard(self) -> None:
-        self.close()
-        if _inode(self.filename) != self._inode:
-            return  # somebody else was faster: what is there now is new
-        for suffix in ("", "-wal", "-shm"):
-            Path(self.filename + suffix).unlink(missing_ok=True)
-        _log.warning("The queue file was ruined and is made again.", extra={"action": "queue_discarded"})
-
-
-def _inode(path: str) -> int:
-    """Which file is at the path; 0 where there is none, or nothing in it."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return 0
-    return found.st_ino if found.st_size else 0

@@ -28,3 +28,10 @@ def on_stop(told: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def hang_up_stops() -> None:
+    """Take the end of a session for a wish to stop, in a program that knows only SIGTERM; under `nohup` it stays
+    ignored."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))

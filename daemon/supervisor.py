@@ -1,16 +1,16 @@
-"""Runs the service's processes side by side: starts them, starts again what died, stops all. Knows only commands."""
+"""Runs the service's processes side by side: starts them, starts again what died or hangs, stops all. Knows only
+commands, and whom to ask whether one hangs."""
 
 from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from signal import Signals
 
 from daemon.signals import ASK, HURRY, on_stop
-from render.ffmpeg import die_with_parent
+from render.sandbox import Child
 
 _log = logging.getLogger(__name__)
 
@@ -22,18 +22,27 @@ _WAITS_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 _FINAL = (2, 3, os.EX_CONFIG)
 _GRACE_S = 10.0
 
+Hangs = Callable[[str, int], bool]
+"""`hangs(name, pid)`: whether that process has to be killed to be of use again. Asked often, so it must be quick."""
+
+
+def _never(name: str, pid: int) -> bool:
+    return False
+
 
 class _Child:
     """One process, started again after it died, more slowly each time."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None) -> None:
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None, hangs: Hangs) -> None:
         self.name = name
+        self._hangs = hangs
         self._command = list(command)
         self._env = dict(env) if env is not None else None
         self._deaths = 0
         self._start_at = 0.0
         self._started_at = 0.0
-        self.process: subprocess.Popen[bytes] | None = None
+        self._killed = False
+        self.process: Child | None = None
 
     def tend(self) -> int | None:
         """Start it where it is due; answers its exit code where it ended for good."""
@@ -41,14 +50,18 @@ class _Child:
         if self.process is None:
             if now >= self._start_at:
                 # A session of its own: Ctrl-C reaches only this process, which then asks each child once.
-                self.process = subprocess.Popen(
-                    self._command, env=self._env, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
-                )
+                self.process = Child(self._command, env=self._env)
                 self._started_at = now
+                self._killed = False
             return None
         code = self.process.poll()
         if code is None:
+            if not self._killed and self._hangs(self.name, self.process.pid):
+                self._killed = True
+                _log.error("A process hangs and is killed.", extra={"action": "hangs", "child": self.name})
+                self.process.kill()
             return None
+        self.process.end()
         self.process = None
         if code in _FINAL:
             return code
@@ -66,9 +79,15 @@ class _Child:
             self.process.send_signal(number)
 
 
-def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping[str, str] | None = None) -> int:
+def supervise(
+    commands: Mapping[str, Sequence[str]],
+    stop_s: float,
+    env: Mapping[str, str] | None = None,
+    hangs: Hangs = _never,
+) -> int:
     """Keep all commands running until a signal asks to stop or one says that it cannot run; returns an exit code.
 
+    One of which `hangs` says that it hangs is killed and started again.
     On a signal each gets `ASK` and `stop_s` plus a few seconds to end before it is killed; on a second one they get
     `HURRY`.
     """
@@ -78,7 +97,7 @@ def supervise(commands: Mapping[str, Sequence[str]], stop_s: float, env: Mapping
         nonlocal asked
         asked += 1
 
-    children = [_Child(name, command, env) for name, command in commands.items()]
+    children = [_Child(name, command, env, hangs) for name, command in commands.items()]
     with on_stop(ask):
         while not asked:
             for child in children:

@@ -12,11 +12,14 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from render.inspect import Inspection
+from daemon.errors import NotLookedAt
+from render.inspect import MIN_CLIP_S, Inspection
 from render.plain import from_plain, to_plain
+from render.probe import MediaInfo
 
 VERSION = 1
 _log = logging.getLogger(__name__)
@@ -52,12 +55,49 @@ class Catalogue:
             )
         return found
 
+    def media(self, path: Path, look: Callable[[Path], MediaInfo]) -> MediaInfo:
+        """The streams of a file that is no clip, such as a track, after looking at it where need be.
+
+        Raises:
+            Exception: what `look` raises.
+        """
+        try:
+            known, stat = self._known(path), path.stat()
+        except FileNotFoundError:
+            return look(path)
+        if known is not None and known.info is not None:
+            return known.info
+        found = look(path)
+        self._put(path, stat, Inspection(found, (0.5, 0.5), ""))
+        return found
+
     def skip(self, clip: Path, reason: str) -> None:
         """Never pick this clip again until it changes."""
         known = self._known(clip)
         info, focus = (known.info, known.focus) if known else (None, (0.5, 0.5))
         self._put(clip, clip.stat(), Inspection(info, focus, reason))
         _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": reason})
+
+    def skipped(self) -> dict[Path, str]:
+        """The files that are not picked, and why, as far as they were looked at."""
+        self._refresh()
+        found = {name: _defect(entry) for name, entry in self._entries.items()}
+        return {Path(name): defect for name, defect in sorted(found.items()) if defect}
+
+    def unskip(self, clip: Path) -> Inspection:
+        """Look at a skipped clip again and let it be picked, until it changes: somebody who has seen it overrules what
+        the look finds wrong with its picture. One that is broken or too short stays skipped.
+
+        Raises:
+            FFmpegError, FileNotFoundError: as `inspection` does.
+        """
+        stat = clip.stat()
+        found = self._inspect(clip)
+        video = found.info.video if found.info is not None else None
+        if video is not None and video.duration_s >= MIN_CLIP_S:
+            found = replace(found, defect="")
+        self._put(clip, stat, found)
+        return found
 
     def _known(self, clip: Path) -> Inspection | None:
         self._refresh()
@@ -99,6 +139,21 @@ class Catalogue:
         if stamp != self._stamp:
             self._entries = {name: entry for name, entry in _read(self._path).items() if os.path.exists(name)}
             self._stamp = stamp
+
+
+def only_known(path: Path) -> Catalogue:
+    """A catalogue that looks at nothing: `inspection` of a clip that is not known raises NotLookedAt."""
+
+    def refuse(clip: Path) -> Inspection:
+        raise NotLookedAt(clip.name)
+
+    return Catalogue(path, refuse)
+
+
+def _defect(entry: _Entry) -> str:
+    inspection = entry.get("inspection")
+    defect = inspection.get("defect") if isinstance(inspection, dict) else None
+    return defect if isinstance(defect, str) else ""
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

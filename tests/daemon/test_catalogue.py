@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from daemon.sources.catalogue import Catalogue
+from daemon.errors import NotLookedAt
+from daemon.sources.catalogue import Catalogue, only_known
 from render.errors import MediaError
 from render.inspect import Inspection
 from render.probe import MediaInfo, VideoInfo
@@ -155,3 +157,26 @@ def test_a_look_that_fails_is_no_verdict(tmp_path: Path, clip: Path) -> None:
             known.inspection(clip)
     with pytest.raises(OSError, match="missing"):
         known.inspection(tmp_path / "missing.mp4")
+
+
+def test_a_track_is_looked_at_once_and_then_known_to_who_never_looks(tmp_path: Path) -> None:
+    track = tmp_path / "calm.wav"
+    track.write_bytes(b"sound")
+    looks: list[Path] = []
+
+    def look(path: Path) -> MediaInfo:
+        looks.append(path)
+        return MediaInfo(path, None, None)
+
+    catalogue = Catalogue(tmp_path / "catalogue.json", lambda path: pytest.fail("a track is no clip"))
+    assert catalogue.media(track, look) == catalogue.media(track, look)
+    assert only_known(tmp_path / "catalogue.json").media(track, lambda path: pytest.fail("known")).path == track
+    track.write_bytes(b"another sound")
+    catalogue.media(track, look)
+    assert looks == [track, track]
+
+
+def test_who_never_looks_says_so(tmp_path: Path) -> None:
+    (tmp_path / "new.mp4").touch()
+    with pytest.raises(NotLookedAt, match=re.escape('"new.mp4" was not looked at yet')):
+        only_known(tmp_path / "catalogue.json").inspection(tmp_path / "new.mp4")

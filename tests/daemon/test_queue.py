@@ -15,6 +15,7 @@ import pytest
 
 from daemon.errors import SettingsError
 from daemon.queue import Doorbell
+from tests import servers
 from tests.daemon.workers import eventually
 
 
@@ -39,22 +40,88 @@ def rings_through(doorbell: Doorbell, heard: list[str], job_id: str) -> None:
     eventually(try_again, f"{job_id} is heard")
 
 
-def test_a_ring_is_heard_in_another_process(tmp_path: Path) -> None:
+def test_a_ring_is_heard_in_another_process(queue_url: Path | str) -> None:
     heard: list[str] = []
     script = "import sys; from daemon.queue import Doorbell; Doorbell(sys.argv[1]).ring('job_1')"
-    with Doorbell(tmp_path / "queue.db").listen(heard.append):
-        subprocess.run([sys.executable, "-c", script, tmp_path / "queue.db"], check=True)
+    with Doorbell(queue_url).listen(heard.append):
+        subprocess.run([sys.executable, "-c", script, str(queue_url)], check=True)
         eventually(lambda: heard == ["job_1"], "the ring is heard")
 
 
-def test_rings_wait_for_a_listener(tmp_path: Path) -> None:
+def test_rings_wait_for_a_listener(queue_url: Path | str) -> None:
     heard: list[str] = []
-    doorbell = Doorbell(f"sqlite:///{tmp_path / 'queue.db'}")
+    doorbell = Doorbell(queue_url)
     for number in range(5):
         doorbell.ring(str(number))
     with doorbell.listen(heard.append):
         eventually(lambda: heard == ["0", "1", "2", "3", "4"], "all are heard in order")
+    doorbell.close()
+
+
+def test_each_ring_is_heard_by_one_of_two_listeners(queue_url: Path | str) -> None:
+    heard: list[str] = []
+    ringer, first, second = Doorbell(queue_url), Doorbell(queue_url), Doorbell(queue_url)
+    with first.listen(heard.append), second.listen(heard.append):
+        for number in range(20):
+            ringer.ring(f"{number:02}")
+        eventually(lambda: len(heard) >= 20, "all are heard")
+    assert sorted(heard) == [f"{number:02}" for number in range(20)]
+    for doorbell in (ringer, first, second):
+        doorbell.close()
+
+
+def test_ringing_goes_on_after_closing(queue_url: Path | str) -> None:
+    heard: list[str] = []
+    doorbell = Doorbell(queue_url)
+    doorbell.ring("before")
+    doorbell.close()
+    doorbell.ring("after")
+    with doorbell.listen(heard.append):
+        eventually(lambda: heard == ["before", "after"], "both are heard")
+    doorbell.close()
+
+
+@pytest.mark.parametrize("form", ["sqlite:{}", "sqlite:///{}"])
+def test_ways_to_name_a_file(tmp_path: Path, form: str) -> None:
+    Doorbell(form.format(tmp_path / "queue.db")).ring("job_1")
     assert (tmp_path / "queue.db").exists()
+
+
+def test_tables_that_were_dropped_are_made_again(tmp_path: Path) -> None:
+    with servers.fresh_queue("postgresql", tmp_path) as url:
+        heard: list[str] = []
+        ringing, listening = Doorbell(url), Doorbell(url)
+        with listening.listen(heard.append):
+            rings_through(ringing, heard, "before")
+            servers.run_sql("postgresql", str(url), "DROP TABLE huey_task")
+            rings_through(ringing, heard, "after")
+        ringing.close()
+        listening.close()
+
+
+@pytest.mark.parametrize("url", ["redis://:geheim@127.0.0.1:1/0", "postgresql://u:geheim@127.0.0.1:1/a"])
+def test_a_server_that_is_down_is_two_lines_in_the_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("redis" if url.startswith("redis") else "psycopg", reason="not installed")
+    doorbell = Doorbell(url)  # neither this nor ringing may fail: the API would not start, or not answer
+    with caplog.at_level(logging.WARNING):
+        doorbell.ring("job_1")
+        with doorbell.listen(lambda job_id: None):
+            eventually(lambda: "queue_down" in actions(caplog), "the outage is noticed")
+            time.sleep(0.6)  # for more tries than one
+    assert actions(caplog) == ["ring_lost", "queue_down"]
+    assert "geheim" not in caplog.text + str([record.__dict__ for record in caplog.records])
+
+
+def actions(caplog: pytest.LogCaptureFixture) -> list[object]:
+    return [record.__dict__.get("action") for record in caplog.records]
+
+
+@pytest.mark.parametrize("url", ["redis://u:geheim@h:x/0", "postgresql://u:geheim@h/%zz"])
+def test_a_url_that_cannot_be_read_is_not_shown(url: str) -> None:
+    pytest.importorskip("redis" if url.startswith("redis") else "psycopg", reason="not installed")
+    with pytest.raises(SettingsError) as caught:
+        Doorbell(url)
+    assert "geheim" not in str(caught.value)
 
 
 def test_a_message_is_json_with_a_job_id_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -168,5 +235,5 @@ except SettingsError as exc:
     print(exc)
 """
     said = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=True).stdout
-    assert "pip install" in said
+    assert "./vix add cluster" in said
     assert "localhost" not in said

@@ -29,3 +29,20 @@ def test_only_what_cannot_be_mended_is_final(tmp_path: Path, codes: list[int], e
     other = [sys.executable, "-c", "import time; time.sleep(600)"]
     assert supervise({"one": command, "other": other}, stop_s=5) == ended_with
     assert len(runs.read_text()) == len(codes)
+
+
+def test_one_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    """The program waits for ever the first time, and says the second time that it cannot run."""
+    runs = tmp_path / "runs"
+    program = (
+        "import sys, time; from pathlib import Path; runs = Path(sys.argv[1]); again = runs.exists();"
+        " runs.write_text('x'); sys.exit(3) if again else time.sleep(600)"
+    )
+    asked: list[tuple[str, int]] = []
+
+    def hangs(name: str, pid: int) -> bool:
+        asked.append((name, pid))
+        return runs.exists()
+
+    assert supervise({"one": [sys.executable, "-c", program, str(runs)]}, stop_s=5, hangs=hangs) == 3
+    assert {name for name, _ in asked} == {"one"}

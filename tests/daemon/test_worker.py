@@ -3,42 +3,57 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import logging
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daemon.errors import AlreadyRunning, DatabaseBroken
-from daemon.jobs import Job, Report, Status
-from daemon.lock import WorkerLock
+from daemon.errors import AlreadyRunning, DatabaseBroken, DatabaseBusy
+from daemon.films import Films
+from daemon.jobs import Claim, Job, Report, Status
+from daemon.logs import JsonFormatter
 from daemon.queue import Doorbell
+from daemon.redaction import Redactor
 from daemon.store.database import Database
 from daemon.store.jobs import JobStore
-from daemon.worker import Outcome, RunJob, Worker
-from render.errors import FFmpegFailed, MediaError, RenderError
-from tests.daemon.conftest import new_job
-from tests.daemon.workers import eventually, is_alive, timed_job, worker
+from daemon.store.workers import WorkerSeen, WorkerStore
+from daemon.worker.lock import WorkerLock, seat
+from daemon.worker.loop import Outcome, Place, Rules, RunJob, Worker
+from daemon.worker.space import Ballast, Space
+from render.errors import FFmpegFailed, FFmpegOutOfMemory, MediaError, NoSpace, RenderError
+from tests.daemon.conftest import MovableClock, new_job
+from tests.daemon.workers import eventually, is_alive, is_ready, submit, worker
 
 Hire = Callable[..., Worker]
 
 
 @pytest.fixture
-def hire(tmp_path: Path, job_store: JobStore) -> Iterator[Hire]:
+def hire(tmp_path: Path, job_store: JobStore, vix_database: Database) -> Iterator[Hire]:
     """Make workers that share one lock."""
     with WorkerLock(tmp_path / "worker.lock") as lock:
 
-        def make(run_job: RunJob, store: JobStore = job_store, **options: float) -> Worker:
+        def make(
+            run_job: RunJob, store: JobStore = job_store, space: Space | None = None, lease_s: float = 30, **more: Any
+        ) -> Worker:
+            place = Place(
+                seat(tmp_path),
+                lock,
+                tmp_path / "work",
+                Films(tmp_path / "films"),
+                space or Space([tmp_path], least_bytes=0),
+                Ballast(tmp_path / "ballast", 2**20),
+            )
+            rules = Rules(stop_s=30, sweep_s=0.05, lease_s=lease_s)
             doorbell = Doorbell(tmp_path / "queue.db")
-            folders = {"data": tmp_path, "work": tmp_path / "work", "films": tmp_path / "films"}
-            return Worker(store, doorbell, run_job, lock=lock, sweep_s=0.05, **folders, **options)  # type: ignore[arg-type]
+            return Worker(store, WorkerStore(vix_database), doorbell, run_job, place, rules, **more)
 
         yield make
 
@@ -57,7 +72,7 @@ def failing(exc: Exception) -> RunJob:
 
 class TestOneJob:
     def test_it_goes_well(self, hire: Hire, job_store: JobStore) -> None:
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
         boss = hire(well)
         assert boss.run_once()
         found = job_store.get(job.id)
@@ -72,8 +87,6 @@ class TestOneJob:
             (FFmpegFailed("FFmpeg ended with code 1", "moov atom /secret"), "ffmpeg_failed", False, "code 1"),
             (RenderError("no"), "render_failed", True, "no"),
             (ZeroDivisionError("/secret"), "internal", False, "the log says what"),
-            (MemoryError(), "internal", False, "the log says what"),
-            (OSError(errno.ENOSPC, "No space", "/secret"), "disk_full", False, "The disk is full"),
             (OSError(errno.EACCES, "Denied", "/secret"), "internal", False, "the log says what"),
             (DatabaseBroken("/secret"), "internal", False, "the log says what"),
         ],
@@ -81,7 +94,7 @@ class TestOneJob:
     def test_it_fails_and_the_next_one_runs(
         self, hire: Hire, job_store: JobStore, exc: Exception, code: str, permanent: bool, message: str
     ) -> None:
-        broken, following = job_store.submit(new_job()), job_store.submit(new_job())
+        broken, following = job_store.submit(new_job()).job, job_store.submit(new_job()).job
         assert hire(failing(exc)).run_once()
         job = job_store.get(broken.id)
         assert job.error
@@ -94,32 +107,33 @@ class TestOneJob:
     def test_ffmpegs_last_lines_are_in_the_log(
         self, hire: Hire, job_store: JobStore, caplog: pytest.LogCaptureFixture
     ) -> None:
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
+        caplog.handler.setFormatter(JsonFormatter(Redactor(())))
         hire(failing(FFmpegFailed("ended", "moov atom not found"))).run_once()
-        (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-        assert record.__dict__["job"] == job.id
-        assert "moov atom not found" in caplog.text
+        (line,) = [json.loads(line) for line in caplog.text.splitlines() if '"ERROR"' in line]
+        assert line["job"] == job.id
+        assert "moov atom not found" in line["exception"]
 
     def test_a_result_that_cannot_be_stored(self, hire: Hire, job_store: JobStore) -> None:
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
         assert hire(lambda *_: Outcome({"path": Path("a")})).run_once()
         found = job_store.get(job.id)
         assert found.error
         assert (found.status, found.error.code) == (Status.FAILED, "internal")
 
     def test_a_lost_claim_stops_the_run_and_writes_nothing(self, hire: Hire, job_store: JobStore) -> None:
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
         seen: list[bool] = []
 
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
             seen.extend([report("prepare", 0), cancelled()])
-            job_store.reconcile()
+            job_store.cancel(job.id)
             seen.extend([report("render", 1), cancelled()])
             return Outcome({})
 
         assert hire(run_job).run_once()
         assert seen == [True, False, False, True]
-        assert job_store.get(job.id).status is Status.IN_QUEUE
+        assert job_store.get(job.id).status is Status.CANCELLED
 
     def test_progress_is_not_written_more_often_than_needed(
         self, hire: Hire, job_store: JobStore, vix_database: Database
@@ -151,7 +165,7 @@ class TestTrouble:
     def test_a_busy_database_makes_the_end_wait_and_not_fail(
         self, hire: Hire, job_store: JobStore, vix_database: Database
     ) -> None:
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
         other = sqlite3.connect(vix_database.path, isolation_level=None, check_same_thread=False)
 
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
@@ -176,27 +190,112 @@ class TestTrouble:
             other.execute("rollback")
         assert boss.run_once()
 
-    def test_only_the_holder_of_the_lock_may_run(self, tmp_path: Path, job_store: JobStore) -> None:
-        doorbell, lock = Doorbell(tmp_path / "queue.db"), WorkerLock(tmp_path / "lock")
-        boss = Worker(job_store, doorbell, well, lock=lock, data=tmp_path, work=tmp_path, films=tmp_path)
+    @pytest.mark.parametrize(
+        ("exc", "code"),
+        [
+            (OSError(errno.ENOSPC, "No space", "/secret"), "disk_full"),
+            (OSError(errno.EDQUOT, "Quota", "/secret"), "disk_full"),
+            (NoSpace("no room", "tail"), "disk_full"),
+            (MemoryError(), "out_of_memory"),
+            (FFmpegOutOfMemory("not enough memory", "tail"), "out_of_memory"),
+        ],
+    )
+    def test_what_the_machine_lacks_for_a_moment_is_tried_again(
+        self, hire: Hire, job_store: JobStore, tmp_path: Path, exc: Exception, code: str
+    ) -> None:
+        job = job_store.submit(new_job()).job
+        boss = hire(failing(exc), space=Space([tmp_path], least_bytes=0, pause_s=0))
+        for attempt in (1, 2):
+            assert boss.run_once()
+            found = job_store.get(job.id)
+            assert (found.status, found.attempt, found.error) == (Status.IN_QUEUE, attempt, None)
+        assert boss.run_once()
+        found = job_store.get(job.id)
+        assert found.error
+        assert (found.status, found.error.code, found.error.permanent) == (Status.FAILED, code, False)
+        assert "secret" not in found.error.message
+
+    def test_jobs_wait_where_there_is_no_room(
+        self, hire: Hire, job_store: JobStore, tmp_path: Path, vix_database: Database
+    ) -> None:
+        job = job_store.submit(new_job()).job
+        boss = hire(well, space=Space([tmp_path], least_bytes=2**60))
+        assert not boss.run_once()
+        found = job_store.get(job.id)
+        assert (found.status, found.attempt) == (Status.IN_QUEUE, 0)
+        assert hire(well).run_once()
+        assert job_store.get(job.id).status is Status.DONE
+
+    def test_an_answer_that_was_lost_loses_no_film(
+        self, hire: Hire, tmp_path: Path, vix_database: Database, movable_clock: MovableClock
+    ) -> None:
+        """A server may commit and the connection break before it says so; the next try then finds the job ended."""
+        store = Forgetful(vix_database, movable_clock)
+        job = store.submit(new_job()).job
+
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            (tmp_path / "films" / f"{job.stem}.mp4").write_text("film")
+            return Outcome({}, film=job.stem)
+
+        assert hire(run_job, store).run_once()
+        found = store.get(job.id)
+        assert (found.status, found.film) == (Status.DONE, job.id + ".1")
+        assert (tmp_path / "films" / f"{found.film}.mp4").exists()
+
+    def test_files_of_a_job_that_was_cancelled_at_the_last_moment_go(
+        self, hire: Hire, job_store: JobStore, tmp_path: Path
+    ) -> None:
+        job = job_store.submit(new_job()).job
+
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            for suffix in ("mp4", "jpg"):
+                (tmp_path / "films" / f"{job.stem}.{suffix}").write_text("film")
+            job_store.cancel(job.id)
+            return Outcome({}, film=job.stem)
+
+        assert hire(run_job).run_once()
+        found = job_store.get(job.id)
+        assert (found.status, found.film, found.error) == (Status.CANCELLED, None, None)
+        assert list((tmp_path / "films").iterdir()) == []
+
+    def test_only_the_holder_of_the_lock_may_run(
+        self, tmp_path: Path, job_store: JobStore, vix_database: Database
+    ) -> None:
+        lock = WorkerLock(tmp_path / "lock")
+        place = Place("seat", lock, tmp_path, Films(tmp_path), Space([tmp_path]), Ballast(tmp_path / "ballast", 2**20))
+        boss = Worker(job_store, WorkerStore(vix_database), Doorbell(tmp_path / "queue.db"), well, place)
         with pytest.raises(ValueError, match="lock"):
             boss.run()
 
 
+class Forgetful(JobStore):
+    """Finishes a job and then says that it could not, once: as a server does whose answer is lost."""
+
+    forgets = True
+
+    def finish(
+        self, claim: Claim, result: dict[str, Any], warnings: Sequence[str] = (), film: str | None = None
+    ) -> bool:
+        answer = super().finish(claim, result, warnings, film)
+        if self.forgets:
+            self.forgets = False
+            raise DatabaseBusy
+        return answer
+
+
 class TestRun:
     def test_a_dead_workers_leftovers_are_put_right(self, hire: Hire, job_store: JobStore, tmp_path: Path) -> None:
-        job = job_store.submit(new_job())
-        job_store.claim("a dead one")
-        attempt = tmp_path / "work" / "job_1"
+        mine = job_store.submit(new_job()).job
+        theirs = job_store.submit(new_job()).job
+        job_store.claim(f"{seat(tmp_path)}.123-dead")
+        job_store.claim("another.123-living")
+        attempt = tmp_path / "work" / "job_1.1"
         attempt.mkdir(parents=True)
         (attempt / "film.part").touch()
         (tmp_path / "precious").mkdir()
         (tmp_path / "precious" / "film.mp4").touch()
         (tmp_path / "work" / "link").symlink_to(tmp_path / "precious")
         (tmp_path / "work" / "file").touch()
-        (tmp_path / "films").mkdir()
-        for name in ("job_0.mp4", "job_0.jpg", "job_1.mp4.part", "job_1.jpg.part"):
-            (tmp_path / "films" / name).touch()
 
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
             boss.stop()
@@ -204,42 +303,110 @@ class TestRun:
 
         boss = hire(run_job)
         boss.run()
-        assert job_store.get(job.id).status is Status.DONE
+        assert job_store.get(mine.id).status is Status.DONE
+        assert job_store.get(theirs.id).status is Status.RENDERING, "its worker may live"
         assert list((tmp_path / "work").iterdir()) == []
-        assert sorted(path.name for path in (tmp_path / "films").iterdir()) == ["job_0.jpg", "job_0.mp4"]
         assert (tmp_path / "precious" / "film.mp4").exists()
 
     def test_a_job_is_found_without_a_ring(self, hire: Hire, job_store: JobStore) -> None:
+        made: list[str] = []
+
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            made.append(job.id)
             boss.stop()
             return Outcome({})
 
         boss = hire(run_job)
         threading.Timer(0.3, job_store.submit, [new_job()]).start()
         boss.run()
-        assert job_store.waiting() == 0
+        assert job_store.get(made[0]).status is Status.DONE
 
-    def test_the_heartbeat_tells_what_is_done(self, hire: Hire, job_store: JobStore, tmp_path: Path) -> None:
-        told = []
+    def test_the_heartbeat_tells_what_is_done(
+        self, hire: Hire, job_store: JobStore, vix_database: Database, tmp_path: Path
+    ) -> None:
+        table = WorkerStore(vix_database)
+        told: list[WorkerSeen] = []
 
         def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
-            told.append(json.loads((tmp_path / "worker.json").read_text()))
+            told.extend(table.all())
             boss.stop()
             return Outcome({})
 
-        job = job_store.submit(new_job())
+        job = job_store.submit(new_job()).job
         boss = hire(run_job, about={"ffmpeg": "9.0.2"})
         boss.run()
-        assert [(beat["pid"], beat["job"], beat["ffmpeg"]) for beat in told] == [(os.getpid(), job.id, "9.0.2")]
-        assert json.loads((tmp_path / "worker.json").read_text())["job"] is None
+        (seen,) = told
+        assert (seen.id, seen.job_id, seen.about) == (boss.owner, job.id, {"pid": os.getpid(), "ffmpeg": "9.0.2"})
+        assert seen.id.startswith(f"{seat(tmp_path)}.{os.getpid()}-")
+        assert table.all() == [], "one that has stopped is no worker any more"
+
+    def test_what_runs_beside_begins_before_the_first_job_and_ends_after_the_last(
+        self, hire: Hire, job_store: JobStore
+    ) -> None:
+        happened: list[str] = []
+
+        @contextmanager
+        def beside(name: str) -> Iterator[None]:
+            happened.append(f"{name} begins")
+            yield
+            happened.append(f"{name} ends")
+
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            happened.append("film")
+            boss.stop()
+            return Outcome({})
+
+        job_store.submit(new_job())
+        both = [beside("courier"), beside("scheduler")]
+        boss = hire(
+            run_job, beside=both, between=lambda interrupted: happened.append(f"errands, interrupted: {interrupted()}")
+        )
+        boss.run()
+        assert happened == [
+            "courier begins",
+            "scheduler begins",
+            "errands, interrupted: True",
+            "film",
+            "scheduler ends",
+            "courier ends",
+        ]
+
+    def test_jobs_of_a_worker_that_fell_silent_are_taken_over(
+        self, hire: Hire, job_store: JobStore, vix_database: Database
+    ) -> None:
+        """The table of workers has never heard of the owner, so it is silent from the first look on."""
+        job = job_store.submit(new_job()).job
+        job_store.claim("elsewhere.1-silent")
+
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            boss.stop()
+            return Outcome({})
+
+        boss = hire(run_job, lease_s=0.2)
+        boss.run()
+        found = job_store.get(job.id)
+        assert (found.status, found.attempt, found.owner) == (Status.DONE, 2, boss.owner)
 
 
 class TestLock:
+    def test_a_seat_is_one_folder_on_one_machine(self, tmp_path: Path) -> None:
+        first, second = tmp_path / "a", tmp_path / "b"
+        first.mkdir()
+        second.mkdir()
+        (tmp_path / "link").symlink_to(first)
+        assert seat(first) == seat(first) == seat(tmp_path / "link")
+        assert seat(first) != seat(second)
+        assert len(seat(first)) == 12
+        before = seat(first)
+        first.rename(tmp_path / "moved")
+        first.mkdir()
+        assert seat(first) != before, "another folder at the same path"
+
     def test_an_orphan_holds_it_until_it_ends(self, tmp_path: Path) -> None:
         script = """
 import subprocess, sys
 from pathlib import Path
-from daemon.lock import WorkerLock
+from daemon.worker.lock import WorkerLock
 with WorkerLock(Path(sys.argv[1])) as lock:
     print(subprocess.Popen(["sleep", sys.argv[2]], pass_fds=(lock.fd,), stdout=subprocess.DEVNULL).pid, flush=True)
     sys.stdin.read()
@@ -280,7 +447,7 @@ with WorkerLock(Path(sys.argv[1])) as lock:
 
 
 def test_heavy_packages_stay_out_of_the_worker() -> None:
-    script = "import sys, daemon.worker; print({'numpy', 'cv2', 'PIL', 'starlette'} & sys.modules.keys())"
+    script = "import sys, daemon.worker.loop; print({'numpy', 'cv2', 'PIL', 'starlette'} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said == "set()\n"
 
@@ -288,9 +455,9 @@ def test_heavy_packages_stay_out_of_the_worker() -> None:
 def test_a_ring_wakes_an_idle_worker_process(tmp_path: Path, job_store: JobStore) -> None:
     doorbell = Doorbell(tmp_path / "queue.db")
     with worker(tmp_path):
-        eventually((tmp_path / "worker.json").exists, "the worker is there")
+        eventually(lambda: is_ready(tmp_path), "the worker is there")
         time.sleep(0.5)
-        job = job_store.submit(timed_job(0.01))
+        job = submit(job_store, 0.01)
         doorbell.ring(job.id)
         eventually(lambda: job_store.get(job.id).status is Status.DONE, "the film is made")
     doorbell.close()

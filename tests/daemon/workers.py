@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from daemon.jobs import Job, NewJob
 from daemon.store.jobs import JobStore
@@ -25,10 +28,10 @@ def eventually(is_so: Callable[[], object], what: str) -> None:
 
 
 @contextmanager
-def worker(data: Path, *, stop_s: float = 30, max_attempts: int = 3) -> Iterator[subprocess.Popen[str]]:
-    """A worker process, killed at the end if it still runs."""
+def worker(data: Path, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    """A worker process, killed at the end if it still runs. `settings` as `tests.fakes.worker_process` knows them."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.worker_process", data, str(stop_s), str(max_attempts)],
+        [sys.executable, "-m", "tests.fakes.worker_process", data, json.dumps(settings)],
         cwd=Path(__file__).parents[2],
         stderr=subprocess.PIPE,
         text=True,
@@ -37,13 +40,18 @@ def worker(data: Path, *, stop_s: float = 30, max_attempts: int = 3) -> Iterator
         yield process
     finally:
         process.kill()
+        process.send_signal(signal.SIGCONT)
         process.wait(PATIENCE_S)
         assert process.stderr
         process.stderr.close()
 
 
-def timed_job(seconds: float, *, poison: bool = False) -> NewJob:
-    return NewJob("template", {"seconds": seconds, "poison": poison}, 1, "key1", film_s=seconds)
+def timed_job(seconds: float, **spec: Any) -> NewJob:
+    return NewJob("template", {"seconds": seconds, **spec}, 1, "key1", film_s=seconds)
+
+
+def submit(store: JobStore, seconds: float, **spec: Any) -> Job:
+    return store.submit(timed_job(seconds, **spec)).job
 
 
 def is_rendering(store: JobStore, job: Job) -> bool:
@@ -67,6 +75,12 @@ def state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return "X"
+
+
+def is_ready(data: Path) -> bool:
+    """Whether a worker takes jobs, or has at any time."""
+    log = data / "worker.log"
+    return log.exists() and "The worker is ready" in log.read_text()
 
 
 def has_heard(data: Path) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import secrets
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -77,6 +80,22 @@ class WorkerLock:
             if time.monotonic() > until:
                 raise AlreadyRunning(f"Something that an earlier worker started still holds {self.path}; end it first.")
             time.sleep(_LOOK_EVERY_S)
+
+
+def seat(data: Path) -> str:
+    """Name the place of a worker: 12 hexadecimal digits of this machine and this data folder.
+
+    Whoever holds the folder's lock is the only worker of the seat, so that jobs of the same seat are a dead one's. A
+    folder that was copied or mounted elsewhere is another seat.
+    """
+    real = data.resolve()
+    facts = (socket.gethostname(), str(real), str(real.stat().st_ino))
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def new_owner(seat: str) -> str:
+    """Name one run of one process of a seat: what it claims carries this name."""
+    return f"{seat}.{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def _lives(holder: str) -> bool:
