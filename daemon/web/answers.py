@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 from starlette.responses import JSONResponse
+
+from daemon import strict_json
 
 
 class Answer(JSONResponse):
@@ -18,26 +18,9 @@ class Answer(JSONResponse):
         self.headers.setdefault("x-content-type-options", "nosniff")
 
     def render(self, content: Any) -> bytes:
-        return dump(content)
+        return strict_json.dump(content).encode("ascii")
 
 
-def listing(items: list[dict[str, Any]]) -> Answer:
+def listing(items: list[dict[str, Any]], following: str | None = None) -> Answer:
     """Answer with a list in the shape that every list has; `next` is null where nothing follows."""
-    return Answer({"items": items, "next": None})
-
-
-def dump(content: Any) -> bytes:
-    """Write JSON; a number that JSON does not have (NaN, infinity) becomes null."""
-    try:
-        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_finite(content), allow_nan=False, separators=(",", ":"))
-    return text.encode("ascii")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return Answer({"items": items, "next": following})

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daemon.web.links import Links, links_for
+from daemon.jobs import Limits
+from daemon.links import Links, Signing
+from daemon.web.client import NOWHERE, Client
+from daemon.web.links import links_for
 from daemon.web.services import Services
 
 P = ParamSpec("P")
@@ -20,17 +23,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a handler is given. `key_id` is empty behind a public door, which no job belongs to."""
+    """What a handler is given. `key_id` and `limits` are the caller's, empty where no key was asked for: then no job
+    belongs to it.
+
+    `by_link`: a signed link has opened this door, which says what may be read instead of a key.
+    """
 
     request: Request
     services: Services
     threads: anyio.CapacityLimiter
     stopping: threading.Event
+    client: Client = NOWHERE
     key_id: str = ""
+    limits: Limits = field(default_factory=Limits)
+    by_link: bool = False
+
+    @property
+    def reads_jobs_of(self) -> str | None:
+        """Whose jobs may be read; None: anybody's, as the link says which."""
+        return None if self.by_link else self.key_id
 
     @property
     def links(self) -> Links:
-        return links_for(self.request.scope, self.services.public_url)
+        services = self.services
+        signing = Signing(services.signer, services.now() + services.signed_for)
+        return replace(links_for(self.request.scope, services.public_url), signing=signing)
 
     async def blocking(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks (database, disk, long computations) in one of a few threads."""

@@ -36,7 +36,7 @@ async def download(call: Call) -> Response:
     if match is None:
         raise UnknownJob
     job_id, suffix = match.groups()
-    job, file_stat = await call.blocking(_find, call, job_id, suffix)
+    job, path, file_stat = await call.blocking(_find, call, job_id, suffix)
     etag = _etag(job, suffix)
     headers = {"cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
     headers |= {"etag": etag} if etag else {}
@@ -44,7 +44,7 @@ async def download(call: Call) -> Response:
         return Response(status_code=304, headers=headers)
     _tame_range(call.request.scope, file_stat.st_size, etag)
     return FileResponse(
-        _path(call, job_id, suffix),
+        path,
         headers=headers,
         media_type=_MEDIA_TYPES[suffix],
         filename=f"{job_id}.{suffix}",
@@ -52,26 +52,25 @@ async def download(call: Call) -> Response:
     )
 
 
-def _path(call: Call, job_id: str, suffix: str) -> Path:
-    return call.services.films / f"{job_id}.{suffix}"
-
-
-def _find(call: Call, job_id: str, suffix: str) -> tuple[Job, os.stat_result]:
+def _find(call: Call, job_id: str, suffix: str) -> tuple[Job, Path, os.stat_result]:
     """Look the job and its file up.
 
     Raises:
         UnknownJob, JobNotReady, JobGone: as their names say.
     """
-    job = call.services.jobs.get(job_id, call.key_id)
+    job = call.services.jobs.get(job_id, call.reads_jobs_of)
     if job.result is None:
         raise JobNotReady(job.status)
+    if job.film is None:
+        raise JobGone
+    path = call.services.films / f"{job.film}.{suffix}"
     try:
-        found = _path(call, job_id, suffix).lstat()
+        found = path.lstat()
     except FileNotFoundError:
         raise JobGone from None
     if not stat.S_ISREG(found.st_mode):
         raise JobGone
-    return job, found
+    return job, path, found
 
 
 def _etag(job: Job, suffix: str) -> str:

@@ -14,7 +14,23 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from daemon.errors import BadKey, DatabaseBusy, DiskFull, JobGone, JobNotReady, StoreError, UnknownJob
+from daemon.errors import (
+    AdminRefused,
+    BadKey,
+    DatabaseBusy,
+    DiskFull,
+    JobGone,
+    JobNotReady,
+    LinkExpired,
+    MissingScope,
+    NoCallbacks,
+    RepeatMismatch,
+    StoreError,
+    TooManyRequests,
+    UnknownJob,
+    UnknownKey,
+    WrongState,
+)
 from daemon.jobs import FINAL
 from daemon.web.answers import Answer
 from daemon.web.bodies import BodyTooLarge, BodyTooSlow, NotJson, WrongContentType
@@ -36,13 +52,14 @@ def _no_members(exc: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one kind of exception is answered. `sentence` and `members` are given the exception."""
+    """How one kind of exception is answered. `sentence`, `members` and `told` (headers) are given the exception."""
 
     status: int
     title: str
     sentence: Callable[[Any], str] = _own_words
     members: Callable[[Any], dict[str, Any]] = _no_members
     headers: Mapping[str, str] = field(default_factory=dict)
+    told: Callable[[Any], dict[str, str]] = _no_members
 
 
 def spec_sentence(exc: SpecError) -> str:
@@ -82,14 +99,22 @@ RULES: dict[type[Exception], Rule] = {
     # Nobody reads this one; it keeps clients that hang up out of the log of errors.
     ClientDisconnect: Rule(400, "Body cut off", lambda exc: "The connection ended before the body did; send it again."),
     BadKey: Rule(401, "Key needed", headers={"WWW-Authenticate": 'Bearer realm="vix"'}),
+    LinkExpired: Rule(401, "Link expired", headers={"WWW-Authenticate": 'Bearer realm="vix"'}),
+    MissingScope: Rule(403, "Scope needed"),
+    AdminRefused: Rule(403, "Address refused"),
+    UnknownKey: Rule(404, "No such key"),
     UnknownJob: Rule(404, "No such job", lambda exc: f"{exc} It shows only to the key that it was asked for with."),
     BodyTooSlow: Rule(408, "Body too slow", headers={"Connection": "close"}),
     JobNotReady: Rule(409, "Not ready", _not_ready_sentence, lambda exc: {"job_status": exc.status}),
+    WrongState: Rule(409, "Not in a state for it", members=lambda exc: {"job_status": exc.status}),
+    NoCallbacks: Rule(409, "Nobody to tell"),
     JobGone: Rule(410, "Gone"),
     BodyTooLarge: Rule(413, "Body too large"),
     WrongContentType: Rule(415, "Wrong content type"),
     RangeNotSatisfiable: Rule(416, "Range not satisfiable"),
+    RepeatMismatch: Rule(422, "Key used before"),
     SpecError: Rule(422, "Wrong fields", spec_sentence, _spec_members),
+    TooManyRequests: Rule(429, "Too many requests", told=lambda exc: {"Retry-After": str(exc.retry_after_s)}),
     DatabaseBusy: Rule(503, "Database busy", headers={"Retry-After": "2"}),
     StoreError: Rule(503, "Database broken", headers={"Retry-After": "60"}),
     DiskFull: Rule(507, "Disk full", headers={"Retry-After": "60"}),
@@ -104,9 +129,14 @@ RULES: dict[type[Exception], Rule] = {
 }
 
 
-def rule_for(exc: Exception) -> Rule:
+def rule_of(kind: type[Exception]) -> Rule:
     """Find the rule of the nearest class that has one."""
-    return next(RULES[cls] for cls in type(exc).__mro__ if cls in RULES)
+    return next(RULES[cls] for cls in kind.__mro__ if cls in RULES)
+
+
+def rule_for(exc: Exception) -> Rule:
+    """Find the rule that an exception is answered by."""
+    return rule_of(type(exc))
 
 
 async def answer(request: Request, exc: Exception) -> Answer:
@@ -129,7 +159,19 @@ async def answer(request: Request, exc: Exception) -> Answer:
         **rule.members(exc),
     }
     media_type = PROBLEM_TYPE if _asks_for_problem(request) else None
-    return Answer(members, status, {**rule.headers, **(getattr(exc, "headers", None) or {})}, media_type)
+    headers = {**rule.headers, **rule.told(exc), **(getattr(exc, "headers", None) or {}), **headers_of(request)}
+    return Answer(members, status, headers, media_type)
+
+
+def status_of(exc: Exception) -> int:
+    """The status that an exception is answered with."""
+    return exc.status_code if isinstance(exc, HTTPException) else rule_for(exc).status
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """The headers that every answer to this request carries, be it an error or not; whoever knows one puts it in."""
+    headers: dict[str, str] = request.scope.setdefault("state", {}).setdefault("headers", {})
+    return headers
 
 
 def _asks_for_problem(request: Request) -> bool:

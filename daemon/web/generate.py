@@ -4,74 +4,132 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from daemon.jobs import Job, NewJob
+from daemon import failpoints
+from daemon.describe import Outlook, describe, outlook
+from daemon.errors import UrlRefused
+from daemon.jobs import CallbackTo, Job, NewJob
 from daemon.kinds import KINDS
+from daemon.web import parameters
 from daemon.web.answers import Answer
-from daemon.web.bodies import parse_body, read_body
+from daemon.web.bodies import Body, parse_body, read_body
 from daemon.web.call import Call
-from daemon.web.describe import Outlook, describe, outlook
+from daemon.web.dry_run import MAX_SEEDS, try_out
+from daemon.web.repeats import REPLAYED, repeat, repeat_word
 from daemon.web.services import Services
 from render.errors import FieldProblem, SpecError
-from render.problems import field_path
 
 KIND = "template"
-_SEEDS = 2**32
+# They may hold secrets and are kept for the courier alone.
+_CALLBACK_FIELDS = ("callback_url", "webhook_url", "callback_headers")
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A job, and what its request is answered with."""
+
+    job: Job
+    answer: dict[str, Any]
+    repeated: bool
+
+
 async def generate(call: Call) -> Response:
-    """Answer 202 once the job is on disk; the worker is woken after that."""
-    _refuse_parameters(call)
+    """Answer 202 once the job is on disk; the worker is woken after that. `?dry_run=1` stores nothing."""
+    is_dry = parameters.read(call, {"dry_run": parameters.switch}).get("dry_run", False)
+    word = repeat_word(call.request.headers)
     raw = await read_body(call.request)
-    job, where = await call.blocking(_submit, call.services, call.key_id, raw)
-    links = call.links
-    ring = BackgroundTask(call.blocking, call.services.ring, job.id)
-    return Answer(describe(job, where, links), 202, {"location": links.status(job.id)}, background=ring)
+    if is_dry:
+        return Answer(await call.blocking(_try_out, call.services, raw))
+    accepted = await call.blocking(_submit, call, raw, word)
+    headers = {"location": accepted.answer["status_url"]}
+    if accepted.repeated:
+        return Answer(accepted.answer, 202, headers | {REPLAYED: "true"})
+    ring = BackgroundTask(call.blocking, _ring, call.services, accepted.job.id)
+    return Answer(accepted.answer, 202, headers, background=ring)
 
 
-def _refuse_parameters(call: Call) -> None:
-    """Refuse what would be ignored: whoever asks for something else must not get a film.
+def _ring(services: Services, job_id: str) -> None:
+    services.ring(job_id)
+    failpoints.reach("ring_done")
+
+
+def _try_out(services: Services, raw: bytes) -> dict[str, Any]:
+    body = parse_body(raw)
+    return try_out(services, KIND, body.value, _checked(services, body))
+
+
+def _checked(services: Services, body: Body) -> Any:
+    """Read the request as its kind does, and see whether its callback may be sent.
 
     Raises:
-        SpecError: naming each parameter of the URL.
+        SpecError: with every wrong field.
     """
-    hint = "is not a parameter of this path; a film is asked for in the body alone"
-    if names := dict.fromkeys(call.request.query_params):
-        raise SpecError([FieldProblem(field_path([name]), hint, "string") for name in names])
+    spec = body.parse_with(lambda data: KINDS[KIND].read(data, services.library, services.fonts))
+    if spec.callback_url is not None:
+        try:
+            services.check_url(spec.callback_url)
+        except UrlRefused as exc:
+            field = next(name for name in _CALLBACK_FIELDS if name in body.value)
+            raise SpecError([FieldProblem(field, str(exc), "string")]) from None
+    return spec
 
 
-def _submit(services: Services, key_id: str, raw: bytes) -> tuple[Job, Outlook]:
-    """Check the request and store it.
+def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
+    """Check the request and store it, or find the job that the same request made before.
 
     Raises:
         NotJson, SpecError: as `parse_body` and the kind's `read` do.
+        RepeatMismatch, TooManyRequests: as the store does.
     """
+    services = call.services
     body = parse_body(raw)
-    spec = body.parse_with(lambda data: KINDS[KIND].read(data, services.library, services.fonts))
-    job = services.jobs.submit(
-        NewJob(
-            kind=KIND,
-            spec=body.value,
-            seed=secrets.randbelow(_SEEDS) if spec.seed is None else spec.seed,
-            key_id=key_id,
-            film_s=spec.video.duration,
-            pixels=spec.output.width * spec.output.height,
-            fps=spec.output.fps,
-            quality=spec.output.quality,
-            client_data=spec.client_data,
-        )
+    new = _new_job(call, body, _checked(services, body))
+    known_by = repeat(word, call.request.scope["path"], body.value)
+    submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
+    failpoints.reach("submit_committed")
+    if submitted.answer is not None:
+        return _Accepted(submitted.job, submitted.answer, submitted.repeated)
+    answer = describe(submitted.job, _outlook(services, submitted.job), call.links)
+    if word is not None:
+        _remember(services, submitted.job, word, answer)
+    return _Accepted(submitted.job, answer, submitted.repeated)
+
+
+def _new_job(call: Call, body: Body, spec: Any) -> NewJob:
+    return NewJob(
+        kind=KIND,
+        spec={name: value for name, value in body.value.items() if name not in _CALLBACK_FIELDS},
+        seed=secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed,
+        key_id=call.key_id,
+        film_s=spec.video.duration,
+        pixels=spec.output.width * spec.output.height,
+        fps=spec.output.fps,
+        quality=spec.output.quality,
+        client_data=spec.client_data,
+        priority=spec.priority,
+        callback=CallbackTo(spec.callback_url, spec.callback_headers) if spec.callback_url else None,
+        base_url=call.links.base,
     )
-    return job, _outlook(services, job)
 
 
 def _outlook(services: Services, job: Job) -> Outlook:
     """Say where the job stands, or that this is not known: the job is stored, and an error would have it sent again."""
     try:
-        return outlook(services.jobs, job)
+        return outlook(services.views, job)
     except Exception as exc:
         _log.error("A new job's place is not known.", exc_info=exc, extra={"action": "no_outlook", "job": job.id})
         return Outlook(None, None)
+
+
+def _remember(services: Services, job: Job, word: str, answer: dict[str, Any]) -> None:
+    """Keep the answer for a request that comes again; without it, that one is told how the job is doing then."""
+    try:
+        services.jobs.remember_answer(job.key_id, word, answer)
+    except Exception as exc:
+        _log.error("An answer is not kept.", exc_info=exc, extra={"action": "answer_not_kept", "job": job.id})

@@ -10,11 +10,13 @@ from typing import Any
 from starlette.responses import Response
 
 from daemon.errors import VixError
-from daemon.heartbeat import HEARTBEAT_FILE, LastBeat, read_heartbeat
 from daemon.limits import LEAST_FREE_BYTES
+from daemon.store.workers import WorkerSeen
 from daemon.web.answers import Answer
 from daemon.web.call import Call
 from daemon.web.services import Services
+
+Workers = list[WorkerSeen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +40,44 @@ async def health(call: Call) -> Response:
 
 def examine(services: Services) -> dict[str, Any]:
     """Run all checks. None of them raises, starts a program or waits for the network."""
-    worker = read_heartbeat(services.data / HEARTBEAT_FILE, services.now())
-    checks = {name: check(services, worker) for name, check in CHECKS.items()}
+    seen = _seen(services)
+    alive = [worker for worker in seen if worker.is_alive(services.now())]
+    checks = {name: check(services, seen) for name, check in CHECKS.items()}
     well = all(check.ok for check in checks.values())
-    rendering = int(bool(worker and worker.alive and worker.told.get("job")))
     return {
         "status": "ok" if well else "failing",
         "version": services.version,
         "commit": services.commit,
         "checks": {name: {"ok": check.ok, "message": check.message} for name, check in checks.items()},
-        "queue": {"queued": _waiting(services), "rendering": rendering},
-        "workers": {"active": int(bool(worker and worker.alive)), "max_concurrent_jobs": 1},
+        "queue": {"queued": _waiting(services), "rendering": sum(worker.job_id is not None for worker in alive)},
+        "workers": {"active": len(alive), "max_concurrent_jobs": len(alive)},
     }
+
+
+def _seen(services: Services) -> Workers:
+    """The workers that have a row, the one heard of last first."""
+    try:
+        return sorted(services.workers.all(), key=lambda worker: worker.seen_at, reverse=True)
+    except VixError:
+        return []
 
 
 def _waiting(services: Services) -> int | None:
     try:
-        return services.jobs.waiting()
+        return services.views.waiting()
     except VixError:
         return None
 
 
-def _database(services: Services, worker: LastBeat | None) -> Check:
+def _database(services: Services, workers: Workers) -> Check:
     try:
-        services.jobs.waiting()
+        services.views.waiting()
     except VixError as exc:
         return Check(False, str(exc))
     return Check(True, "answers")
 
 
-def _disk(services: Services, worker: LastBeat | None) -> Check:
+def _disk(services: Services, workers: Workers) -> Check:
     try:
         free = shutil.disk_usage(services.data).free
     except OSError as exc:
@@ -75,25 +85,29 @@ def _disk(services: Services, worker: LastBeat | None) -> Check:
     return Check(free >= LEAST_FREE_BYTES, f"{free // 2**20} MB free, {LEAST_FREE_BYTES // 2**20} MB are needed")
 
 
-def _worker(services: Services, worker: LastBeat | None) -> Check:
-    if worker is None:
-        return Check(False, "has never run; start it with ./vix worker")
-    if not worker.alive:
-        return Check(False, f"silent for {worker.age_s:.0f} s; start it again with ./vix worker")
+def _worker(services: Services, workers: Workers) -> Check:
+    if not workers:
+        return Check(False, "none runs; start it with ./vix worker")
+    if not workers[0].is_alive(services.now()):
+        return Check(False, f"silent for {workers[0].silent_s(services.now()):.0f} s; start it again with ./vix worker")
     return Check(True, "alive")
 
 
-def _ffmpeg(services: Services, worker: LastBeat | None) -> Check:
-    version = worker and worker.told.get("ffmpeg")
-    return Check(True, f"version {version}") if version else Check(False, "the worker has not found one yet")
+def _ffmpeg(services: Services, workers: Workers) -> Check:
+    version = workers[0].about.get("ffmpeg") if workers else None
+    if not version:
+        return Check(False, "the worker has not found one yet")
+    sandbox = workers[0].about.get("sandbox") or {}
+    jail = f"Landlock version {sandbox['landlock']}" if sandbox.get("landlock") else "no Landlock in this kernel"
+    return Check(True, f"version {version}, {jail}")
 
 
-def _fonts(services: Services, worker: LastBeat | None) -> Check:
+def _fonts(services: Services, workers: Workers) -> Check:
     known = len(services.fonts.families())
     return Check(known > 0, f"{known} names known")
 
 
-CHECKS: dict[str, Callable[[Services, LastBeat | None], Check]] = {
+CHECKS: dict[str, Callable[[Services, Workers], Check]] = {
     "database": _database,
     "disk": _disk,
     "ffmpeg": _ffmpeg,

@@ -1,31 +1,16 @@
-"""The absolute URLs that answers carry. Knows the paths of jobs; reads nothing but the request's own address."""
+"""What the URLs in an answer start with. Reads nothing but the request's own address."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from daemon.links import Links
+
 # A name or an address, with or without a port; nothing that could end a URL's host part.
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """URLs below one base such as `https://films.example.org`."""
-
-    base: str
-
-    def status(self, job_id: str) -> str:
-        return f"{self.base}/v1/status/{job_id}"
-
-    def film(self, job_id: str) -> str:
-        return f"{self.base}/v1/download/{job_id}.mp4"
-
-    def thumbnail(self, job_id: str) -> str:
-        return f"{self.base}/v1/download/{job_id}.jpg"
 
 
 def links_for(scope: Scope, public_url: str | None) -> Links:

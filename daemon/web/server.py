@@ -10,11 +10,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from daemon.web.app import stop_waiting
+from daemon.web.connection import USUAL, Patience, patient
 
 STOP_S = 5
-# Connections, idle ones included; well below the usual limit of 1024 open files of a process.
-MAX_CONNECTIONS = 500
-KEEP_ALIVE_S = 15
 
 
 class WebServer(uvicorn.Server):
@@ -23,11 +21,17 @@ class WebServer(uvicorn.Server):
     `should_exit = True` from any thread ends `run()`.
     """
 
-    def __init__(self, app: Starlette, listener: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        listener: socket.socket,
+        on_ready: Callable[[str], None] | None = None,
+        patience: Patience = USUAL,
+    ) -> None:
         self.app = app
         self.on_ready = on_ready
         self._listener = listener
-        super().__init__(_config(app))
+        super().__init__(_config(app, patience))
 
     @property
     def url(self) -> str:
@@ -67,7 +71,13 @@ def serve(app: Starlette, host: str, port: int, on_ready: Callable[[str], None] 
     bound_server(app, host, port, on_ready).run()
 
 
-def bound_server(app: Starlette, host: str, port: int, on_ready: Callable[[str], None] | None = None) -> WebServer:
+def bound_server(
+    app: Starlette,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None] | None = None,
+    patience: Patience = USUAL,
+) -> WebServer:
     """Bind the address and return the server, ready to `run()` in any thread.
 
     Raises:
@@ -78,22 +88,21 @@ def bound_server(app: Starlette, host: str, port: int, on_ready: Callable[[str],
     # Connections inherit it; asyncio sets it only on sockets it has made itself. Without it every answer, which is
     # written as head and body, waits 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return WebServer(app, listener, on_ready)
+    return WebServer(app, listener, on_ready, patience)
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _config(app: Starlette, patience: Patience) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=patient(patience),
         loop="asyncio",
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        proxy_headers=False,  # `daemon.web.client` believes proxies that were named, and no others
+        limit_concurrency=patience.connections,
+        timeout_keep_alive=patience.idle_s,
         timeout_graceful_shutdown=STOP_S,
     )

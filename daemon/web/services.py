@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from daemon.signing import LinkSigner
+from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
+from daemon.store.audit import AuditStore
+from daemon.store.callbacks import CallbackStore
+from daemon.store.errands import ErrandStore
+from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.views import JobViews
+from daemon.store.workers import WorkerStore
+from daemon.web.access import AccessRules
 from fonts_cache import FontCache
 
 
@@ -19,20 +30,37 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that handlers use.
+    """Everything that handlers use. `refusals` counts by limit, since this process started.
 
-    `ring` wakes the worker for a job id and never raises; `films` is the folder of finished files and `data` the one
-    that all changing files are under; `public_url` is what clients reach the service at, where that is known.
+    `catalogue` only knows and never looks; `ring` wakes the worker for a job id and never raises; `check_url` raises
+    ForbiddenAddress for a URL that can be told, without asking anybody, not to be for callbacks; `prune` removes what
+    has been kept long enough, or with True only says what that is; `films` is the folder of finished files and `data`
+    the one that all changing files are under; `settings` are shown to operators and hold no secret; `public_url` is
+    what clients reach the service at, where that is known.
     """
 
     jobs: JobStore
+    views: JobViews
+    events: EventStore
+    callbacks: CallbackStore
     keys: KeyStore
+    workers: WorkerStore
+    audit: AuditStore
+    errands: ErrandStore
+    signer: LinkSigner
     library: Library
+    catalogue: Catalogue
     fonts: FontCache
     ring: Callable[[str], None]
+    check_url: Callable[[str], None]
+    prune: Callable[[bool], dict[str, Any]]
     data: Path
     films: Path
+    access: AccessRules = field(default_factory=AccessRules)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     public_url: str | None = None
+    signed_for: timedelta = timedelta(hours=24)
     version: str = ""
     commit: str = ""
+    refusals: Counter[str] = field(default_factory=Counter)
     now: Callable[[], datetime] = _now

@@ -8,26 +8,24 @@ import re
 import anyio
 from starlette.responses import Response
 
-from daemon.errors import UnknownJob
+from daemon.describe import describe, outlook
 from daemon.jobs import Job
+from daemon.web import parameters
 from daemon.web.answers import Answer
 from daemon.web.call import Call
-from daemon.web.describe import describe, outlook
 from render.errors import FieldProblem, SpecError
 
 LONGEST_WAIT_S = 60.0
 _LOOK_EVERY_S = 0.3
-_ID = re.compile(r"job_[a-z0-9]{20}")
+_NUMBER = re.compile(r"(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
 
 
 async def status(call: Call) -> Response:
     """Answer with the job; `?wait=30` holds the answer until it ends or the seconds pass, 60 at most."""
-    job_id = call.request.path_params["job_id"]
-    wait_s = _wait_s(call.request.query_params.get("wait", ""))
-    if not _ID.fullmatch(job_id):
-        raise UnknownJob
+    job_id = parameters.job_id(call)
+    wait_s = _wait_s(call.request.query_params.get("wait", "0"))
     job = await _held(call, job_id, wait_s)
-    return Answer(describe(job, await call.blocking(outlook, call.services.jobs, job), call.links))
+    return Answer(describe(job, await call.blocking(outlook, call.services.views, job), call.links))
 
 
 async def _held(call: Call, job_id: str, wait_s: float) -> Job:
@@ -45,10 +43,11 @@ async def _held(call: Call, job_id: str, wait_s: float) -> Job:
 
 
 def _wait_s(text: str) -> float:
-    try:
-        seconds = float(text or 0)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    """Read how long to wait; more than is allowed is as long as is allowed.
+
+    Raises:
+        SpecError: it is no number of seconds.
+    """
+    if not _NUMBER.fullmatch(text) or math.isinf(float(text)):
         raise SpecError([FieldProblem("wait", "must be a number of seconds such as ?wait=30, up to 60", "string")])
-    return min(seconds, LONGEST_WAIT_S)
+    return min(float(text), LONGEST_WAIT_S)

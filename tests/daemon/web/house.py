@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,31 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from daemon.heartbeat import HEARTBEAT_FILE, Heartbeat
+from daemon.announce import announcer
 from daemon.jobs import Claim
+from daemon.outbound.addresses import Guard
+from daemon.signing import LinkSigner
+from daemon.sources.catalogue import only_known
 from daemon.sources.library import Library
+from daemon.store.audit import AuditStore
+from daemon.store.callbacks import CallbackStore
 from daemon.store.database import open_database
+from daemon.store.errands import ErrandStore
+from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.views import JobViews
+from daemon.store.workers import WorkerStore
+from daemon.web.access import access_rules
 from daemon.web.app import create_app
 from daemon.web.server import WebServer, bound_server
 from daemon.web.services import Services
 from fonts_cache import FontCache
 
 LIBRARY = ["styles/waves/one.mp4", "styles/waves/two.mov", "styles/stars/one.mp4", "audio/calm.m4a", "logos/logo.png"]
+
+PEPPER = b"pepper" * 8
+MASTER_KEY = "the master key of the tests"
 
 
 def services_at(data: Path, busy_s: float = 5.0) -> Services:
@@ -41,16 +53,32 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
     (data / "library" / "styles" / "link").symlink_to("/etc")
     database = open_database(data / "vix.db", busy_s=busy_s)
     return Services(
-        jobs=JobStore(database),
-        keys=KeyStore(database, b"pepper" * 8),
+        jobs=JobStore(database, announce=announcer()),
+        views=JobViews(database),
+        events=EventStore(database),
+        callbacks=CallbackStore(database),
+        keys=KeyStore(database, PEPPER),
+        workers=WorkerStore(database),
+        audit=AuditStore(database),
+        errands=ErrandStore(database),
+        signer=LinkSigner(PEPPER),
         library=Library(data / "library"),
+        catalogue=only_known(data / "catalogue.json"),
         fonts=FontCache(data / "fonts", system=()),
         ring=lambda job_id: None,
+        check_url=Guard().check_url,
+        prune=lambda is_dry: {},
         data=data,
         films=data / "films",
         version="1.2.3",
         commit="abc1234",
     )
+
+
+def administered(services: Services) -> Services:
+    """The same with a master key, behind a proxy on this machine: `X-Forwarded-For` says where a test calls from, and
+    without it a call is from inside."""
+    return replace(services, access=access_rules(MASTER_KEY, trusted_proxies=["127.0.0.1"]))
 
 
 @contextmanager
@@ -95,6 +123,10 @@ class House:
         return self.services.jobs
 
     @property
+    def views(self) -> JobViews:
+        return self.services.views
+
+    @property
     def keys(self) -> KeyStore:
         return self.services.keys
 
@@ -129,16 +161,17 @@ class House:
     ) -> None:
         """Do what a worker does: claim the job, put its files down, finish it."""
         claim = self.claim(job_id)
-        (self.films / f"{job_id}.mp4").write_bytes(film)
-        (self.films / f"{job_id}.jpg").write_bytes(thumbnail)
+        stem = self.jobs.get(job_id).stem
+        (self.films / f"{stem}.mp4").write_bytes(film)
+        (self.films / f"{stem}.jpg").write_bytes(thumbnail)
         digest = hashlib.sha256(film).hexdigest()
-        assert self.jobs.finish(claim, {"bytes": len(film), "sha256": digest, "seed": 1, **result}, warnings)
+        said = {"bytes": len(film), "sha256": digest, "seed": 1, **result}
+        assert self.jobs.finish(claim, said, warnings, film=stem)
 
     def heartbeat(self, job: str | None = None) -> None:
         """Write what a living worker writes."""
-        about = {"version": "1.2.3", "ffmpeg": "9.0.2"}
-        with Heartbeat(self.data / HEARTBEAT_FILE, about, lambda: datetime.now(UTC)) as beat:
-            beat.tell(job)
+        self.services.workers.join("a worker", {"version": "1.2.3", "ffmpeg": "9.0.2"})
+        self.services.workers.beat("a worker", job)
 
     def empty_library(self) -> None:
         shutil.rmtree(self.data / "library")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -140,16 +141,22 @@ def test_before_it_is_ready_the_answer_is_409_with_the_status(house: House) -> N
     assert "rendering" in answer.json()["message"]
 
 
+def stored(house: House, film: str) -> Path:
+    """Where the file behind a link lies."""
+    name, suffix = film.rpartition("/")[2].split(".")
+    return house.films / f"{house.jobs.get(name).film}.{suffix}"
+
+
 def test_after_the_file_is_gone_the_answer_is_410(house: House) -> None:
     film = finished(house)
-    (house.films / film.rpartition("/")[2]).unlink()
+    stored(house, film).unlink()
     answer = house.client.get(film)
     assert (answer.status_code, answer.json()["status"]) == (410, 410)
 
 
 def test_a_link_in_the_films_folder_is_not_followed(house: House) -> None:
     film = finished(house)
-    path = house.films / film.rpartition("/")[2]
+    path = stored(house, film)
     path.unlink()
     path.symlink_to("/etc/hostname")
     assert house.client.get(film).status_code == 410

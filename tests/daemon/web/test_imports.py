@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ["PIL", "numpy", "cv2", "imageio_ffmpeg", "huey", "daemon.pipeline", "daemon.worker", "render.text"]
+HEAVY = ["PIL", "numpy", "cv2", "imageio_ffmpeg", "huey", "daemon.pipeline", "daemon.worker.loop", "render.text"]
 
 
 def test_the_web_side_imports_nothing_heavy() -> None:

@@ -168,4 +168,4 @@ def test_a_body_that_ends_too_early_harms_nobody(shared: House) -> None:
         head = f"POST /v1/generate HTTP/1.1\r\nHost: x\r\nX-Api-Key: {shared.key}\r\nContent-Length: 10\r\n\r\n{{"
         connection.sendall(head.encode())
     assert shared.client.get("/v1/styles").status_code == 200
-    assert not shared.jobs.waiting()
+    assert not shared.views.waiting()

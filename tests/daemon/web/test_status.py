@@ -98,9 +98,6 @@ def test_urls_follow_the_address_that_was_asked(shared: House) -> None:
     job_id = shared.submit()["job_id"]
     answer = shared.client.get(f"/v1/status/{job_id}", headers={"Host": "films.example.org:8080"})
     assert answer.json()["status_url"] == f"http://films.example.org:8080/v1/status/{job_id}"
-    proxied = {"Host": "films.example.org", "X-Forwarded-Proto": "https"}
-    answer = shared.client.get(f"/v1/status/{job_id}", headers=proxied)
-    assert answer.json()["status_url"] == f"https://films.example.org/v1/status/{job_id}"
     answer = shared.client.get(f"/v1/status/{job_id}", headers={"Host": "evil.example/?"})
     assert answer.json()["status_url"] == f"{shared.url}/v1/status/{job_id}"
 

@@ -1,0 +1,45 @@
+"""Every admin call is written down: from where, what, and how it was answered. Bodies and parameters are not."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from daemon.errors import StoreError
+from daemon.web import errors
+from daemon.web.call import Call, Handler
+from daemon.web.guard import Guard
+
+_LONGEST_PATH = 300
+_UNEXPECTED = 500
+_log = logging.getLogger(__name__)
+
+
+async def audited(call: Call, guard: Guard, handler: Handler) -> Response:
+    """Let an admin call in or refuse it, and write down how it ended before it is answered."""
+    status = _UNEXPECTED
+    try:
+        await guard.master(call)
+        response = await handler(call)
+        status = response.status_code
+    except Exception as exc:
+        status = errors.status_of(exc)
+        raise
+    finally:
+        if guard.is_worth_a_row(call, status):
+            await _write(call, status)
+    return response
+
+
+async def _write(call: Call, status: int) -> None:
+    """Write into the log and the table; where the table cannot be written, the call counts all the same: it may be
+    the one that frees the disk."""
+    method, path = call.request.method, quote(call.request.scope["path"], errors="replace")[:_LONGEST_PATH]
+    said = {"action": "admin_call", "address": call.client.name, "method": method, "path": path, "status": status}
+    _log.info("An admin call was answered.", extra=said)
+    try:
+        await call.blocking(call.services.audit.add, call.client.name, method, path, status)
+    except StoreError as exc:
+        _log.error("An admin call is missing in the audit log.", extra={**said, "reason": str(exc)})

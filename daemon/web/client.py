@@ -1,0 +1,107 @@
+"""Where a request comes from: its address and scheme, believing a proxy only if it was named. Pure; reads one scope."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNKNOWN = "unknown"
+# What a proxy adds; from anybody else it says that the request passed a proxy which nobody has named.
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+# A provider gives one customer such a network at least.
+_CUSTOMER_PREFIX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who has sent a request. `address` is None where it cannot be told; `certain`: no unnamed proxy is in between."""
+
+    address: Address | None
+    certain: bool
+    scheme: str
+
+    @property
+    def name(self) -> str:
+        """The address as text."""
+        return UNKNOWN if self.address is None else str(self.address)
+
+    @property
+    def group(self) -> str:
+        """What one person has: an IPv4 address, or the /64 around an IPv6 address."""
+        if isinstance(self.address, ipaddress.IPv6Address):
+            return str(ipaddress.IPv6Network((self.address, _CUSTOMER_PREFIX), strict=False))
+        return self.name
+
+    def is_in(self, networks: Sequence[Network]) -> bool:
+        """Say whether the address is known for certain and in one of the networks."""
+        return self.certain and self.address is not None and _is_in(self.address, networks)
+
+
+NOWHERE = Client(None, certain=False, scheme="http")
+
+
+def client_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Client:
+    """Find the client of a request.
+
+    It is the peer of the connection; if that is a trusted proxy, the last entry of `X-Forwarded-For` that is not one,
+    since whatever stands before that entry may have been written by the client.
+    """
+    peer = parse_address((scope.get("client") or ("",))[0])
+    headers = Headers(scope=scope)
+    scheme = str(scope.get("scheme", "http"))
+    if peer is None or not _is_in(peer, trusted_proxies):
+        return Client(peer, peer is not None and not any(name in headers for name in _FORWARDED), scheme)
+    told = headers.get("x-forwarded-proto", "").strip().lower()
+    return _forwarded(peer, headers, trusted_proxies, told if told in ("http", "https") else scheme)
+
+
+def parse_address(text: str) -> Address | None:
+    """Read an address, an IPv4 address inside an IPv6 one as the former; None where it is none."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    return address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # without the name of an interface
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Read addresses and networks such as `10.0.0.0/8`; IPv4 ones inside IPv6 as the former.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    return tuple(_network(text) for text in texts)
+
+
+def _network(text: str) -> Network:
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+
+
+def _forwarded(peer: Address, headers: Headers, trusted: Sequence[Network], scheme: str) -> Client:
+    entries = ",".join(headers.getlist("x-forwarded-for")).split(",") if "x-forwarded-for" in headers else []
+    if not entries:
+        # The proxy speaks for itself, unless it names its client in a way that is not read here.
+        return Client(peer, not any(name in headers for name in _FORWARDED), scheme)
+    found: Address | None = peer
+    for entry in reversed(entries):
+        found = parse_address(entry)
+        if found is None or not _is_in(found, trusted):
+            break
+    return Client(found, found is not None, scheme)
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)

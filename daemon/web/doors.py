@@ -1,0 +1,27 @@
+"""All ways into the service, as a table. Whoever writes a handler adds its row."""
+
+from __future__ import annotations
+
+from daemon.web import callbacks, download, events, generate, health, jobs, library, manual, metrics, status
+from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
+from daemon.web.admin_doors import ADMIN_DOORS
+from daemon.web.docs import with_documentation
+from daemon.web.door import Door
+
+DOORS = with_documentation(
+    Door("GET", "/", health.index, PUBLIC, manual.INDEX),
+    Door("GET", "/health", health.health, PUBLIC, manual.HEALTH),
+    Door("POST", "/v1/generate", generate.generate, SUBMIT, manual.GENERATE),
+    Door("GET", "/v1/status/{job_id}", status.status, READ, manual.STATUS),
+    Door("GET", "/v1/download/{name}", download.download, LINK, manual.DOWNLOAD),
+    Door("GET", "/v1/jobs", jobs.jobs, READ, manual.JOBS),
+    Door("POST", "/v1/jobs/{job_id}/cancel", jobs.cancel, SUBMIT, manual.CANCEL),
+    Door("POST", "/v1/jobs/{job_id}/retry", jobs.retry, SUBMIT, manual.RETRY),
+    Door("GET", "/v1/jobs/{job_id}/events", events.events, READ, manual.EVENTS),
+    Door("GET", "/v1/jobs/{job_id}/callbacks", callbacks.callbacks, READ, manual.CALLBACKS),
+    Door("POST", "/v1/jobs/{job_id}/callbacks/redeliver", callbacks.redeliver, SUBMIT, manual.REDELIVER),
+    Door("GET", "/v1/styles", library.styles, READ, manual.STYLES),
+    Door("GET", "/v1/audio", library.audio, READ, manual.AUDIO),
+    Door("GET", "/metrics", metrics.metrics, METRICS, manual.METRICS),
+    *ADMIN_DOORS,
+)

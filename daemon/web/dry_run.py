@@ -1,0 +1,69 @@
+"""`?dry_run=1`: what a request would become, without a job, a picture drawn or FFmpeg started."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from daemon.errors import NotLookedAt
+from daemon.estimate import rate, work
+from daemon.kinds import KINDS
+from daemon.kinds.base import Prepared, Sources
+from daemon.web.services import Services
+from render.errors import MediaError, NoClips
+from render.plain import to_plain
+from render.probe import MediaInfo
+
+MAX_SEEDS = 2**32
+
+
+def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str, Any]:
+    """Choose and compile with what is known of the library, and say what it would take.
+
+    `timeline` is null, with a warning that says why, where a file that would be chosen was never looked at, or where
+    the film could not be made.
+    """
+    seed = secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed
+    timeline, warnings = None, []
+    try:
+        prepared = _prepared(services, kind, data, seed)
+        timeline, warnings = _named(to_plain(prepared.timeline), services.library.root), list(prepared.warnings)
+    except NotLookedAt as exc:
+        warnings = [f"The Timeline is not known yet: {exc}"]
+    except (NoClips, MediaError) as exc:
+        warnings = [f"This film cannot be made: {exc}"]
+    amount = work(spec.video.duration, spec.output.width * spec.output.height, spec.output.fps, spec.output.quality)
+    estimate = {
+        "render_s": round(rate(services.views.speeds(50)) * amount, 1),
+        "waiting": services.views.waiting(),
+    }
+    return {"timeline": timeline, "estimate": estimate, "warnings": warnings, "seed": seed}
+
+
+def _prepared(services: Services, kind: str, data: object, seed: int) -> Prepared:
+    def known(path: Path) -> MediaInfo:
+        return services.catalogue.media(path, _refuse)
+
+    sources = Sources(services.library, services.catalogue, services.fonts, known)
+    return KINDS[kind].prepare(data, seed, sources)
+
+
+def _refuse(path: Path) -> MediaInfo:
+    raise NotLookedAt(path.name)
+
+
+def _named(value: Any, root: Path) -> Any:
+    """Write files as they are named in the library, or by name alone: where they lie is nobody's business."""
+    if isinstance(value, list):
+        return [_named(item, root) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _file(Path(item), root) if name in ("path", "font") and isinstance(item, str) else _named(item, root)
+        for name, item in value.items()
+    }
+
+
+def _file(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name

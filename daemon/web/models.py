@@ -1,0 +1,209 @@
+"""The shapes of answers, for the documentation and for the tests that hold answers to it. Nothing is computed here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from daemon.jobs import Status
+
+JobId = Annotated[str, Field(pattern="^job_[a-z0-9]{20}$")]
+Url = Annotated[str, Field(pattern="^https?://")]
+
+
+class Shape(BaseModel):
+    """Base of all answers: members are those that are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobError(Shape):
+    """Why a job failed."""
+
+    code: str = Field(description="Stable, for programs.")
+    message: str = Field(description="For a person.")
+    permanent: bool = Field(description="Trying again is no use.")
+
+
+class Result(Shape):
+    """The finished film. Beside these members stand those of its kind, such as the clips that were chosen."""
+
+    model_config = ConfigDict(extra="allow")
+
+    download_url: Url = Field(description="The film; asks for the key.")
+    thumbnail_url: Url = Field(description="A picture of the film; asks for the key.")
+    signed_download_url: Url | None = Field(description="The film for who has no key, until its time is over.")
+    signed_thumbnail_url: Url | None = Field(description="The same for the picture.")
+    signed_until: AwareDatetime | None = Field(description="When they end; this answer again has new ones.")
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    seed: int | None = Field(None, description="Chose clips, offsets and music; the same one gives the same film.")
+    render_s: float | None = None
+
+
+class Job(Shape):
+    """A job as submit, status, the list and callbacks show it."""
+
+    job_id: JobId
+    status: Status
+    progress: Annotated[int, Field(ge=0, le=100)]
+    queue_position: int | None = Field(description="1 is next; null when it does not wait, and in lists.")
+    estimated_time_remaining_s: float | None = Field(description="Learned from the films before; null: not known.")
+    stage: str = Field(description="What is being done while it is rendering.")
+    error: JobError | None
+    result: Result | None
+    warnings: list[str]
+    deliveries: list[dict[str, Any]]
+    client_data: Any = Field(description="What the request said, unchanged.")
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    status_url: Url
+    download_url: Url
+
+
+class Jobs(Shape):
+    """One page of jobs, the newest first."""
+
+    items: list[Job]
+    next: Url | None = Field(description="The next page, or null.")
+
+
+class Event(Shape):
+    """One thing that happened to a job."""
+
+    id: int
+    type: str = Field(description="`job.queued`, `job.started`, `job.stage`, `job.done` and so on.")
+    level: Literal["info", "warning", "error"]
+    message: str
+    payload: dict[str, Any]
+    timestamp: AwareDatetime
+
+
+class Events(Shape):
+    """Events of a job, the oldest first."""
+
+    items: list[Event]
+    next: Url | None = Field(description="Where to ask for more, or null when these are all so far.")
+
+
+class CallbackTry(Shape):
+    """One attempt to tell somebody about a job."""
+
+    at: AwareDatetime
+    status: int | None = Field(description="Of the answer; null where there was none.")
+    message: str
+    took_ms: int
+
+
+class Callback(Shape):
+    """What is told about a job, to whom, and how that went."""
+
+    id: str = Field(description="The `webhook-id` that the receiver sees, the same on every try.")
+    type: str = Field(description="`job.done`, `job.failed` or `job.cancelled`.")
+    url: str = Field(description="Without its query, which may be a secret.")
+    state: Literal["ready", "sending", "done", "failed"]
+    next_try_at: AwareDatetime | None
+    created_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    tries: list[CallbackTry]
+
+
+class Callbacks(Shape):
+    """Everything that is told about a job."""
+
+    items: list[Callback]
+    next: None
+
+
+class Redelivered(Shape):
+    """What is sent again."""
+
+    job_id: JobId
+    callbacks: int = Field(description="How many.")
+
+
+class Estimate(Shape):
+    """What a film would take."""
+
+    render_s: float = Field(description="Seconds of rendering, learned from the films before.")
+    waiting: int = Field(description="Jobs that wait now and would come before it.")
+
+
+class DryRun(Shape):
+    """What a request would become."""
+
+    timeline: dict[str, Any] | None = Field(description="The film in frames; null where it is not known, see warnings.")
+    estimate: Estimate
+    warnings: list[str]
+    seed: int = Field(description="Send it as `seed` to get this very film.")
+
+
+class Style(Shape):
+    """A folder of the clip library."""
+
+    name: str
+    clips: int
+
+
+class Styles(Shape):
+    """The styles that can be asked for."""
+
+    items: list[Style]
+    next: None
+
+
+class Track(Shape):
+    """A track of the library."""
+
+    name: str
+    file: str
+
+
+class Tracks(Shape):
+    """The tracks that can be asked for."""
+
+    items: list[Track]
+    next: None
+
+
+class Index(Shape):
+    """What this is and where to look next."""
+
+    service: Literal["vix"]
+    version: str
+    health_url: Url
+
+
+class WrongField(Shape):
+    """One field that is wrong."""
+
+    field: str = Field(description="Its path, such as `text_overlays[0].font_size`.")
+    message: str
+    value_type: str = Field(description="The JSON type of what was sent.")
+
+
+class Problem(Shape):
+    """What went wrong: the members of RFC 9457, and `message`, the one sentence to act on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`urn:vix:error:` and a stable code.")
+    title: str
+    status: int
+    detail: str
+    instance: str
+    message: str
+    errors: list[WrongField] | None = Field(None, description="With 422: every wrong field.")
+    job_status: Status | None = Field(None, description="With 409: the status that the job has.")
+
+
+class Free(BaseModel):
+    """Any object."""
+
+    model_config = ConfigDict(extra="allow")

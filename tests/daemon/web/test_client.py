@@ -1,0 +1,117 @@
+"""Where a request comes from: nobody is believed but proxies that were named."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.web.client import Client, client_of, networks, parse_address
+
+PROXIES = networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
+LOOPBACK = networks(["127.0.0.0/8", "::1/128"])
+STRANGER = "198.51.100.7"
+
+
+def client(peer: str | None, scheme: str = "http", **headers: str | list[str]) -> Client:
+    pairs = [
+        (name.replace("_", "-").encode(), value.encode("latin-1"))
+        for name, values in headers.items()
+        for value in ([values] if isinstance(values, str) else values)
+    ]
+    scope = {"type": "http", "client": (peer, 1) if peer else None, "headers": pairs, "scheme": scheme}
+    return client_of(scope, PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (STRANGER, STRANGER),
+        ("::ffff:198.51.100.7", STRANGER),
+        ("::FFFF:c633:6407", STRANGER),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_the_peer_is_the_client(peer: str, address: str) -> None:
+    found = client(peer)
+    assert (found.name, found.certain) == (address, True)
+
+
+@pytest.mark.parametrize("peer", [None, "", "a unix socket", "1.2.3", "0x7f000001", "127.1", "testclient"])
+def test_a_peer_that_is_no_address_is_unknown(peer: str | None) -> None:
+    found = client(peer)
+    assert (found.address, found.certain, found.name) == (None, False, "unknown")
+    assert not found.is_in(networks(["0.0.0.0/0", "::/0"]))
+
+
+@pytest.mark.parametrize(
+    ("entries", "address"),
+    [
+        (STRANGER, STRANGER),
+        (f"127.0.0.1, {STRANGER}", STRANGER),  # the first one is the client's own invention
+        (f"127.0.0.1, {STRANGER}, 10.1.2.3", STRANGER),  # two proxies, both named
+        (f"{STRANGER},::ffff:10.1.2.3", STRANGER),
+        ([f"127.0.0.1, {STRANGER}", "10.1.2.3"], STRANGER),  # a second header continues the first
+        ("::ffff:198.51.100.7", STRANGER),
+        ("2001:db8::1", "2001:db8::1"),
+        ("127.0.0.1", "127.0.0.1"),  # somebody on the proxy itself
+        ("10.9.9.9, 10.1.2.3", "10.9.9.9"),
+    ],
+)
+def test_a_named_proxy_is_believed_from_the_right(entries: str | list[str], address: str) -> None:
+    for peer in ("127.0.0.1", "::ffff:127.0.0.1", "10.200.0.1", "fd12::1"):
+        found = client(peer, x_forwarded_for=entries)
+        assert (found.name, found.certain) == (address, True)
+
+
+@pytest.mark.parametrize(
+    "entries", ["", " ", "unknown", "127.0.0.1:80", "[::1]", "127.0.0.1,", "127.0.0.1, _hidden", "é", "127.0.0.1 x"]
+)
+def test_what_a_proxy_says_unreadably_is_unknown(entries: str) -> None:
+    found = client("127.0.0.1", x_forwarded_for=entries)
+    assert (found.address, found.certain) == (None, False)
+
+
+@pytest.mark.parametrize("name", ["x_forwarded_for", "forwarded", "x_real_ip"])
+def test_a_request_through_a_proxy_that_nobody_named_is_from_nowhere_certain(name: str) -> None:
+    found = client("192.0.2.1", **{name: "127.0.0.1"})
+    assert (found.name, found.certain) == ("192.0.2.1", False)
+    assert not found.is_in(networks(["192.0.2.1", "127.0.0.1"]))
+
+
+def test_a_proxy_that_names_its_client_otherwise_is_not_taken_for_it() -> None:
+    assert not client("127.0.0.1", forwarded="for=198.51.100.7").certain
+    assert client("127.0.0.1").is_in(LOOPBACK)
+
+
+def test_the_scheme_is_a_named_proxys_word() -> None:
+    assert client("127.0.0.1", x_forwarded_proto="https").scheme == "https"
+    assert client("127.0.0.1", x_forwarded_proto="HTTPS ", x_forwarded_for=STRANGER).scheme == "https"
+    assert client("127.0.0.1", x_forwarded_proto="http", scheme="https").scheme == "http"
+    assert client(STRANGER, x_forwarded_proto="https").scheme == "http"
+    for odd in ("javascript", "https, http", "", "https\x00"):
+        assert client("127.0.0.1", x_forwarded_proto=odd).scheme == "http"
+
+
+def test_an_address_is_in_a_network_of_its_own_kind() -> None:
+    assert client("::ffff:127.0.0.9").is_in(LOOPBACK)
+    assert client("::1").is_in(LOOPBACK)
+    assert client("::1%lo").is_in(LOOPBACK)
+    assert not client("::7f00:1").is_in(LOOPBACK)
+    assert not client("128.0.0.1").is_in(LOOPBACK)
+    assert client("10.1.1.1").is_in(networks(["::ffff:10.0.0.0/104"]))
+    with pytest.raises(ValueError, match="x"):
+        networks(["x"])
+
+
+def test_one_customer_is_one_group() -> None:
+    assert client("2001:db8:1:2::1").group == client("2001:db8:1:2:ffff::9").group == "2001:db8:1:2::/64"
+    assert client("2001:db8:1:3::1").group != client("2001:db8:1:2::1").group
+    assert client("::1").group == "::/64"
+    assert client("198.51.100.7").group == "198.51.100.7"
+    assert client(None).group == "unknown"
+
+
+@pytest.mark.parametrize("text", ["1.2.3.4 ", "\t1.2.3.4"])
+def test_spaces_around_an_address_mean_nothing(text: str) -> None:
+    assert str(parse_address(text)) == "1.2.3.4"

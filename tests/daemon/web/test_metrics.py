@@ -1,0 +1,90 @@
+"""The service in numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon.store.keys import OwnLimits
+from tests.daemon.web.house import House
+
+
+@pytest.fixture
+def observer(house: House) -> Iterator[httpx2.Client]:
+    _, key = house.keys.create("prometheus", scopes=["metrics"])
+    with httpx2.Client(base_url=house.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        yield client
+
+
+def numbers(client: httpx2.Client) -> dict[str, float]:
+    """Every sample, named as Prometheus does it: `vix_jobs{status="done"}`."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    labels = [",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items())) for sample in samples]
+    return {
+        sample.name + (f"{{{label}}}" if label else ""): sample.value
+        for sample, label in zip(samples, labels, strict=True)
+    }
+
+
+def test_it_takes_a_key_with_the_scope(house: House) -> None:
+    assert house.nobody.get("/metrics").status_code == 401
+    assert house.client.get("/metrics").status_code == 403
+
+
+def test_jobs_films_and_workers(house: House, observer: httpx2.Client) -> None:
+    done = house.submit()["job_id"]
+    house.finish(done, b"film", duration_s=20.0, width=1080, height=1920, fps=30.0, render_s=8.0, peak_rss_mb=210)
+    house.submit()
+    house.submit()
+    house.heartbeat()
+    found = numbers(observer)
+    assert found["vix_up"] == 1
+    assert found['vix_jobs{status="in_queue"}'] == 2
+    assert found['vix_jobs{status="done"}'] == 1
+    assert found['vix_jobs{status="failed"}'] == 0
+    assert found["vix_queue_age_seconds"] > 0
+    assert found["vix_render_seconds"] == 8.0
+    assert found["vix_film_seconds_per_render_second"] == 2.5
+    assert found["vix_ffmpeg_peak_bytes"] == 210 * 2**20
+    assert found["vix_workers"] == 1
+    assert found["vix_disk_free_bytes"] > 0
+    assert found['vix_build_info{commit="abc1234",version="1.2.3"}'] == 1
+
+
+def test_an_empty_house_has_zeros(observer: httpx2.Client) -> None:
+    found = numbers(observer)
+    assert found["vix_up"] == 1
+    assert found["vix_queue_age_seconds"] == found["vix_render_seconds"] == found["vix_workers"] == 0
+
+
+def test_callbacks_by_state(house: House, observer: httpx2.Client) -> None:
+    job_id = house.submit({"callback_url": "https://n8n.example.org/webhook/x"})["job_id"]
+    house.finish(job_id, b"film")
+    assert numbers(observer)['vix_callbacks{state="ready"}'] == 1
+
+
+def test_refusals_are_counted_by_limit(house: House, observer: httpx2.Client) -> None:
+    _, key = house.keys.create("small", limits=OwnLimits(per_minute=1))
+    headers = {"X-Api-Key": key}
+    answers = [house.nobody.post("/v1/generate", content=json.dumps({}), headers=headers).status_code for _ in range(3)]
+    assert answers == [202, 429, 429]
+    found = numbers(observer)
+    assert found['vix_limit_hits_total{limit="minute"}'] == 2
+    assert found['vix_limit_hits_total{limit="day"}'] == 0
+
+
+def test_what_cannot_be_read_is_left_out(house: House, observer: httpx2.Client) -> None:
+    house.data.rename(house.data.with_name("elsewhere"))  # open files stay: the tables can be read, the folder cannot
+    try:
+        found = numbers(observer)
+    finally:
+        house.data.with_name("elsewhere").rename(house.data)
+    assert found["vix_up"] == 0
+    assert "vix_disk_free_bytes" not in found
