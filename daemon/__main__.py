@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
-from daemon import __version__, logs
-from daemon.errors import SettingsError, StoreError, VixError
-from daemon.settings import Settings, load, misspelt
-
-if TYPE_CHECKING:
-    from daemon.kinds.base import Sources
-    from daemon.pipeline import Tools
-    from daemon.store.database import Database
-    from daemon.store.keys import KeyStore
-    from render.ffmpeg import FFmpeg
+from daemon import __version__
+from daemon.commands import wiring
+from daemon.commands.keys import keys
+from daemon.errors import StoreError, VixError
+from daemon.settings import load
 
 # Imports stand inside the commands: the API must not load what only the worker needs, and `--help` loads neither.
-
-
-# Films give way to the API and to whatever else the machine is for.
-_NICENESS = 10
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -70,80 +59,34 @@ def cli(ctx: click.Context) -> None:
 @cli.command()
 def up() -> None:
     """Run the service on this machine: API and worker."""
+    from daemon.store.workers import WorkerStore
     from daemon.supervisor import supervise
+    from daemon.worker.lock import seat
+    from daemon.worker.pulse import Pulse
 
-    settings = _settings()
-    _fill_library(settings)
-    sys.exit(supervise({"api": _command("api"), "worker": _command("worker")}, settings.stop_s))
+    settings = wiring.ready_settings()
+    wiring.fill_library(settings)
+    pulse = Pulse(WorkerStore(wiring.database(settings)).all, seat(settings.data), settings.lease_s)
+    commands = {name: wiring.command(name) for name in ("api", "worker")}
+    sys.exit(supervise(commands, settings.stop_s, hangs=lambda name, pid: name == "worker" and pulse.is_gone(pid)))
 
 
 @cli.command()
 def api() -> None:
     """Run the API alone."""
-    from daemon.commit import running_commit
-    from daemon.queue import Doorbell
-    from daemon.sources.library import Library
-    from daemon.store.jobs import JobStore
-    from daemon.store.keys import KeyStore, load_pepper
-    from daemon.web.app import create_app
-    from daemon.web.server import serve
-    from daemon.web.services import Services
-    from fonts_cache import FontCache
+    from daemon.commands.api import run
 
-    settings = _settings()
-    database = _database(settings)
-    services = Services(
-        jobs=JobStore(database),
-        keys=KeyStore(database, load_pepper(settings.data / "secret")),
-        library=Library(settings.library_folder),
-        fonts=FontCache(settings.fonts),
-        ring=Doorbell(_queue(settings)).ring,
-        data=settings.data,
-        films=settings.films,
-        public_url=str(settings.public_url).rstrip("/") if settings.public_url else None,
-        version=__version__,
-        commit=running_commit(),
-    )
-    try:
-        serve(create_app(services), settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
-    except OSError as exc:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
-        ) from exc
+    run(wiring.ready_settings())
 
 
 @cli.command()
 def worker() -> None:
     """Run the worker alone."""
-    from daemon.jobs import Job, Report
-    from daemon.lock import WorkerLock
-    from daemon.pipeline import Order, make
-    from daemon.queue import Doorbell
-    from daemon.store.jobs import JobStore
-    from daemon.worker import Outcome, Worker
+    from daemon.commands.worker import run
 
-    settings = _settings()
-    _fill_library(settings)
-    with WorkerLock(settings.data / "worker.lock") as lock:
-        tools = _tools(settings, _ffmpeg(settings, pass_fds=(lock.fd,)))
-
-        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
-            film = make(Order(job.id, job.kind, job.spec, job.seed), tools, report, cancelled)
-            return Outcome(film.result, film.warnings)
-
-        about = {"version": __version__, "ffmpeg": tools.ffmpeg.version()}
-        store = JobStore(_database(settings))
-        Worker(
-            store,
-            Doorbell(_queue(settings)),
-            run_job,
-            lock=lock,
-            data=settings.data,
-            work=settings.work,
-            films=settings.films,
-            stop_s=settings.stop_s,
-            about=about,
-        ).run()
+    settings = wiring.ready_settings()
+    wiring.fill_library(settings)
+    run(settings)
 
 
 @cli.command()
@@ -157,17 +100,17 @@ def render(
     spec: BinaryIO, out: Path | None, library: Path | None, seed: int | None, timeline: bool, dry_run: bool
 ) -> None:
     """Make one film from the request in SPEC (a JSON file, or - for standard input), without a server."""
-    from daemon.render_command import RenderRequest, run
+    from daemon.commands.render import RenderRequest, run
 
     if out is None and not (timeline or dry_run):
         raise click.UsageError("say where the film goes: -o FILM.mp4")
     if out is not None and out.suffix.lower() != ".mp4":
         raise click.UsageError(f"the film is an MP4 file: write -o {out.stem or 'FILM'}.mp4")
-    settings = _settings(library)
+    settings = wiring.ready_settings(library)
     if library is None:  # a folder that somebody names is theirs, and stays as it is
-        _fill_library(settings)
+        wiring.fill_library(settings)
     request = RenderRequest(spec.read(), seed, out, timeline, dry_run)
-    run(request, _tools(settings, _ffmpeg(settings)))
+    run(request, wiring.tools(settings, wiring.ffmpeg(settings)))
 
 
 @cli.command()
@@ -177,42 +120,27 @@ def render(
 @click.option("--keep", is_flag=True, help="Leave the service running until Ctrl-C.")
 def demo(out: Path | None, keep: bool) -> None:
     """Start the service, send it a request as n8n would, and show the film it answers with."""
-    from daemon.demo import run
+    from daemon.commands.demo import run
 
-    settings = _settings()
-    _fill_library(settings)
-    sys.exit(run(settings, {"api": _command("api"), "worker": _command("worker")}, out, keep))
-
-
-@cli.group()
-def keys() -> None:
-    """API keys."""
+    settings = wiring.ready_settings()
+    wiring.fill_library(settings)
+    sys.exit(run(settings, {name: wiring.command(name) for name in ("api", "worker")}, out, keep))
 
 
-@keys.command("create")
-@click.argument("name")
-def create_key(name: str) -> None:
-    """Make a key. It is shown once, alone on the last line."""
-    key, secret = _key_store().create(name)
-    click.echo(f'Key {key.id} for "{name}". It is not shown again:', err=True)
-    click.echo(secret)
+cli.add_command(keys)
 
 
-@keys.command("list")
-def list_keys() -> None:
-    """List keys, without their secrets."""
-    for key in _key_store().list():
-        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "active"
-        click.echo(f"{key.id}  {key.created_at:%Y-%m-%d}  {state:<18}  {key.name}")
-
-
-@keys.command("revoke")
-@click.argument("key_id")
-def revoke_key(key_id: str) -> None:
-    """End a key's life at once."""
-    if not _key_store().revoke(key_id):
-        raise click.ClickException(f"there is no active key {key_id}; `vix keys list` shows the ids")
-    click.echo(f"Key {key_id} is revoked.")
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+def prune(dry_run: bool) -> None:
+    """Remove what has been kept long enough: films, captions, ended jobs, what nobody needs."""
+    settings = wiring.ready_settings()
+    gone = wiring.retention(settings, wiring.database(settings)).prune(dry_run)
+    verb = "would be removed" if dry_run else "removed"
+    click.echo(
+        f"{verb}: {gone.films} films ({gone.film_bytes / 2**20:.1f} MB), {gone.strays} files of nobody, "
+        f"{gone.prepared} prepared jobs, {gone.jobs} ended jobs"
+    )
 
 
 @cli.group()
@@ -223,105 +151,20 @@ def library() -> None:
 @library.command()
 def scan() -> None:
     """Look at every clip that is new or has changed, and say which are skipped and why."""
-    from daemon.scan import scan as scan_library
+    from daemon.commands.scan import scan as scan_library
 
-    settings = _settings()
-    scan_library(_sources(settings, _ffmpeg(settings)))
+    settings = wiring.ready_settings()
+    scan_library(wiring.sources(settings, wiring.ffmpeg(settings)))
 
 
 @cli.command()
 def doctor() -> None:
     """Check that everything Vix needs is there, and say what to do where it is not."""
-    from daemon.doctor import examine
+    from daemon.commands.doctor import examine
 
     settings = load()
-    logs.configure(settings.log_level)
-    sys.exit(examine(settings, _ffmpeg(settings)))
-
-
-def _settings(library: Path | None = None) -> Settings:
-    """The settings of a command that works in the data folder, which is there afterwards."""
-    settings = load()
-    logs.configure(settings.log_level)
-    for sentence in misspelt():
-        click.echo(f"vix: {sentence}", err=True)
-    try:
-        settings.data.mkdir(0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise _unwritable(settings.data, exc.strerror) from exc
-    if not os.access(settings.data, os.W_OK | os.X_OK):
-        raise _unwritable(settings.data, os.strerror(errno.EACCES))
-    return settings.model_copy(update={"library": library.absolute()}) if library else settings
-
-
-def _unwritable(folder: Path, reason: str | None) -> SettingsError:
-    return SettingsError(
-        f"the data folder {folder} cannot be written: {reason}. Set VIX_DATA to a folder that you may write to."
-    )
-
-
-def _command(name: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "daemon", name]
-
-
-def _queue(settings: Settings) -> str | Path:
-    return settings.queue_url.get_secret_value() or settings.data / "queue.db"
-
-
-def _database(settings: Settings) -> Database:
-    from daemon.store.database import open_database
-
-    return open_database(settings.data / "vix.db")
-
-
-def _key_store() -> KeyStore:
-    from daemon.store.keys import KeyStore, load_pepper
-
-    settings = _settings()
-    database = _database(settings)
-    return KeyStore(database, load_pepper(settings.data / "secret"))
-
-
-def _ffmpeg(settings: Settings, pass_fds: tuple[int, ...] = ()) -> FFmpeg:
-    import imageio_ffmpeg
-
-    from render.ffmpeg import FFmpeg
-
-    executable = settings.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe()
-    return FFmpeg(executable, pass_fds=pass_fds, niceness=_NICENESS)
-
-
-def _sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
-    from daemon.kinds.base import Sources
-    from daemon.sources.catalogue import Catalogue
-    from daemon.sources.library import Library
-    from fonts_cache import FontCache
-    from render.inspect import inspect_clip
-    from render.probe import probe
-
-    catalogue = Catalogue(settings.catalogue, lambda path: inspect_clip(path, ffmpeg))
-    fonts = FontCache(settings.fonts)
-    return Sources(Library(settings.library_folder), catalogue, fonts, lambda path: probe(path, ffmpeg))
-
-
-def _tools(settings: Settings, ffmpeg: FFmpeg) -> Tools:
-    from daemon.pipeline import Tools
-    from render.executor import Options
-
-    options = Options(threads=settings.chosen_threads(), stall_s=settings.stall_s)
-    return Tools(ffmpeg, _sources(settings, ffmpeg), options, settings.films, settings.work)
-
-
-def _fill_library(settings: Settings) -> None:
-    from daemon.sources.first_run import fill_if_empty
-    from daemon.sources.library import Library
-    from daemon.terminal import ProgressLine
-
-    try:
-        with ProgressLine("Making the starter clips, once:") as line:
-            fill_if_empty(Library(settings.library_folder), _ffmpeg(settings), line.show)
-    except OSError as exc:
-        raise SettingsError(f"the library {settings.library_folder} cannot be written: {exc.strerror}") from exc
+    wiring.configure_logs(settings)
+    sys.exit(examine(settings, wiring.ffmpeg(settings)))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shutil
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.errors import SettingsError
+from daemon.failpoints import POINTS
+from daemon.jobs import Limits
+
+_SHORTEST_MASTER_KEY = 24
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f"{value} is neither an address nor a network such as 10.0.0.0/8") from None
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
+
+
+def _url(value: SecretStr, *schemes: str) -> SecretStr:
+    if value and value.get_secret_value().partition(":")[0].lower() not in schemes:
+        raise ValueError("must be empty or start with " + ", ".join(f"{scheme}:" for scheme in schemes))
+    return value
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads `VIX_X_FILE` for every secret X, as systemd's credentials and containers hand them in."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"VIX_{field_name.upper()}_FILE") if field.annotation is SecretStr else None
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text("utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
+            raise SettingsError(f"VIX_{field_name.upper()}_FILE: {path} cannot be read: {reason}") from exc
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -21,6 +75,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="VIX_", env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
 
     data: Path = Field(Path("data"), description="The one folder that holds everything that changes.")
     library: Path | None = Field(None, description="The clip library, where it is not `library` in the data folder.")
@@ -31,9 +96,53 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="What clients reach the API at; without it, URLs in answers use the request's host."
     )
-    queue_url: SecretStr = Field(
+    database: SecretStr = Field(
+        SecretStr(""),
+        description="Where jobs and keys are: empty for a file in the data folder, or `postgresql://`, `mysql://`.",
+    )
+    queue: SecretStr = Field(
         SecretStr(""),
         description="Where the doorbell hangs: empty for a file in the data folder, or `redis://`, `postgresql://`.",
+    )
+    films_folder: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("VIX_FILMS", "films_folder"),
+        description="Finished films, where they are not in `films` of the data folder: a folder that machines share.",
+    )
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="64 hexadecimal digits that keys, links and signatures depend on; without it, `secret` in the data "
+        "folder, made at the first start. Machines that share a database share it.",
+    )
+    master_key: SecretStr = Field(
+        SecretStr(""), description="Opens `/admin`, at least 24 characters; without it nothing does."
+    )
+    admin_allow: Networks = Field(
+        ("127.0.0.0/8", "::1/128"), description="Addresses and networks that `/admin` answers, separated by commas."
+    )
+    trusted_proxies: Networks = Field(
+        (), description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas."
+    )
+    private_hosts: Names = Field(
+        (),
+        description="Host names, addresses and networks that callbacks and media may come from although they are "
+        "private, separated by commas.",
+    )
+    callback_url: SecretStr = Field(
+        SecretStr(""), description="The operator's own URL: told of the end of every job, beside the job's own."
+    )
+    jobs_per_minute: Annotated[int, Field(ge=0)] = Field(
+        120, description="Jobs a key may ask for in a minute, also at once, unless it says otherwise; 0 is no limit."
+    )
+    jobs_per_day: Annotated[int, Field(ge=0)] = Field(5_000, description="The same in a day (UTC).")
+    jobs_waiting: Annotated[int, Field(ge=0)] = Field(2_000, description="Jobs of a key that may wait at once.")
+    keep_films_h: Annotated[float, Field(gt=0)] = Field(
+        168, description="Hours that a finished film is kept; then its download answers 410."
+    )
+    keep_jobs_h: Annotated[float, Field(gt=0)] = Field(2_160, description="Hours that an ended job can be asked about.")
+    link_h: Annotated[float, Field(gt=0, le=720)] = Field(24, description="Hours that a signed link works.")
+    lease_s: Annotated[float, Field(ge=1)] = Field(
+        30, description="Seconds of silence after which another worker takes over what a worker was making."
     )
     ffmpeg: str = Field(
         "",
@@ -50,8 +159,10 @@ class Settings(BaseSettings):
         30, description="Seconds a film may take to finish when the worker is asked to stop; then it is put back."
     )
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    log_format: Literal["text", "json"] = Field("text", description="`text` for people, `json` for collectors.")
+    fail_at: str = Field("", description="For tests: the failpoint at which the process kills itself.")
 
-    @field_validator("data", "library", mode="after")
+    @field_validator("data", "library", "films_folder", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
@@ -63,12 +174,40 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
 
-    @field_validator("queue_url", mode="after")
+    @field_validator("queue", mode="after")
     @classmethod
     def _known_queue(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if url and not re.match(r"(sqlite|rediss?|postgres(ql)?)://", url):
-            raise ValueError("must be empty or start with sqlite://, redis:// or postgresql://")
+        return _url(value, "sqlite", "redis", "rediss", "postgres", "postgresql")
+
+    @field_validator("database", mode="after")
+    @classmethod
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        return _url(value, "sqlite", "postgres", "postgresql", "mysql", "mariadb")
+
+    @field_validator("callback_url", mode="after")
+    @classmethod
+    def _known_callback(cls, value: SecretStr) -> SecretStr:
+        return _url(value, "http", "https")
+
+    @field_validator("secret", mode="after")
+    @classmethod
+    def _hexadecimal(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"([0-9a-fA-F]{64})?", value.get_secret_value()):
+            raise ValueError("must be 64 hexadecimal digits; `openssl rand -hex 32` writes such")
+        return value
+
+    @field_validator("master_key", mode="after")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _SHORTEST_MASTER_KEY:
+            raise ValueError(f"must have at least {_SHORTEST_MASTER_KEY} characters")
+        return value
+
+    @field_validator("fail_at", mode="after")
+    @classmethod
+    def _known_failpoint(cls, value: str) -> str:
+        if value and value not in POINTS:
+            raise ValueError(f"is no failpoint; there are {', '.join(POINTS)}")
         return value
 
     @field_validator("ffmpeg", mode="after")
@@ -85,7 +224,7 @@ class Settings(BaseSettings):
     @property
     def films(self) -> Path:
         """Finished films."""
-        return self.data / "films"
+        return self.films_folder or self.data / "films"
 
     @property
     def work(self) -> Path:
@@ -102,9 +241,30 @@ class Settings(BaseSettings):
         """What is known about each clip."""
         return self.data / "catalogue.json"
 
+    @property
+    def limits(self) -> Limits:
+        """What a key may ask for unless it says otherwise."""
+        return Limits(self.jobs_per_minute, self.jobs_per_day, self.jobs_waiting)
+
+    def secrets(self) -> list[str]:
+        """Every secret that is set, so that it can be kept out of logs."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value]
+
+    def redacted(self) -> dict[str, Any]:
+        """Every setting by its variable, secrets only as set or not."""
+        values = {variable(name): getattr(self, name) for name in type(self).model_fields}
+        return {name: _shown(value) for name, value in values.items()}
+
     def chosen_threads(self) -> int:
         """Threads for FFmpeg: half the cores, since decoder, filters and encoder run side by side already."""
         return self.threads or max(1, min(4, len(os.sched_getaffinity(0)) // 2))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "set" if value else ""
+    return list(value) if isinstance(value, tuple) else value if isinstance(value, int | float) else str(value or "")
 
 
 def load() -> Settings:
@@ -116,18 +276,27 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as exc:
-        lines = [f"{_variable(error['loc'])}: {error['msg']}" for error in exc.errors(include_url=False)]
+        lines = [f"{variable(str(error['loc'][0]))}: {error['msg']}" for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines)) from None
 
 
 def misspelt() -> list[str]:
     """A sentence for each `VIX_` variable that means nothing."""
-    known = [f"VIX_{name.upper()}" for name in Settings.model_fields]
-    strange = sorted(name for name in os.environ if name.startswith("VIX_") and name not in known)
+    known = [variable(name) for name in Settings.model_fields if name != "ffmpeg"]
+    known += [
+        f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+    ]
+    strange = sorted(
+        name
+        for name in os.environ
+        if name.startswith("VIX_") and not name.startswith("VIX_TEST_") and name not in known
+    )
     near = {name: get_close_matches(name, known, n=1) for name in strange}
     return [f"{name} is no setting." + (f" Did you mean {near[name][0]}?" if near[name] else "") for name in strange]
 
 
-def _variable(loc: tuple[int | str, ...]) -> str:
-    name = str(loc[0]).upper() if loc else "settings"
-    return name if name == "FFMPEG" else f"VIX_{name}"
+def variable(field: str) -> str:
+    """The environment variable that a field is read from; a variable is its own."""
+    alias = Settings.model_fields[field].validation_alias if field in Settings.model_fields else None
+    name = alias.choices[0] if isinstance(alias, AliasChoices) else field
+    return str(name) if str(name).startswith(("VIX_", "FFMPEG")) else f"VIX_{field.upper()}"

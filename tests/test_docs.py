@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from daemon.__main__ import cli
-from daemon.demo import REQUEST
-from daemon.settings import Settings
-from daemon.web.app import DOORS
+from daemon.commands.demo import REQUEST
+from daemon.settings import Settings, variable
+from daemon.web.doors import DOORS
 from render import spec
+from render.request import Output
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,7 +39,7 @@ SECTIONS: dict[type[BaseModel], str] = {
     spec.Audio: section("**`audio`**", "**`text_overlays`**"),
     spec.TextOverlay: section("**`text_overlays`**", "**`logo`**"),
     spec.Logo: section("**`logo`**", "**`output`**"),
-    spec.Output: section("**`output`**", "**At the top level**"),
+    Output: section("**`output`**", "**At the top level**"),
 }
 
 
@@ -91,13 +92,13 @@ def test_the_whole_request_is_the_founding_one_and_valid() -> None:
 
 def test_every_setting() -> None:
     listed = set(rows(section("## Settings", "## How it is built")))
-    assert listed == {"FFMPEG" if name == "ffmpeg" else f"VIX_{name.upper()}" for name in Settings.model_fields}
+    assert listed == {variable(name) for name in Settings.model_fields}
 
 
 def test_settings_in_the_example_file_exist() -> None:
     names = re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert names
-    assert set(names) <= {f"VIX_{name.upper()}" for name in Settings.model_fields} | {"FFMPEG"}
+    assert set(names) <= {variable(name) for name in Settings.model_fields}
 
 
 def test_every_command_and_option() -> None:
@@ -111,11 +112,11 @@ def test_every_command_and_option() -> None:
         ):
             assert option in table or option == "--out", option
     named = set(re.findall(r"`\./vix ([a-z]+)", README))
-    assert named == set(cli.commands) | {"test", "bench"}
+    assert named == set(cli.commands) | {"test", "bench", "faults", "add"}
 
 
 def test_every_call() -> None:
-    table = section("## The answers", "## n8n")
+    table = section("## The answers", "## Settings")
     for door in DOORS:
         path = door.path.replace("{name}", "{job_id}.mp4")
         if path != "/":

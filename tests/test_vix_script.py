@@ -386,6 +386,68 @@ def test_bench_has_an_environment_of_its_own(quick_clone: Clone) -> None:
     assert quick_clone.run("bench").err == ""
 
 
+def offer_cluster(clone: Clone) -> None:
+    clone.lock("cluster", clone.index.offer("driver", "1.0", {"driver": ""}))
+
+
+def has_driver(clone: Clone) -> bool:
+    python = clone.root / ".venv" / "bin" / "python"
+    return subprocess.call([python, "-c", "import driver"], stderr=subprocess.DEVNULL) == 0
+
+
+def test_an_extra_is_added_and_later_set_ups_keep_it(quick_clone: Clone) -> None:
+    offer_cluster(quick_clone)
+    quick_clone.run()
+    before = quick_clone.index.deliveries.copy()
+    assert quick_clone.run("add", "cluster").code == 0
+    assert quick_clone.index.deliveries == [*before, "driver-1.0-py3-none-any.whl"]
+    assert has_driver(quick_clone)
+    assert quick_clone.run().err == ""
+
+    quick_clone.lock("run", quick_clone.index.offer("greeting", "2.0", {"greeting": "TEXT = 'good day'"}))
+    assert quick_clone.run().said["greeting"] == "good day"
+    assert has_driver(quick_clone)
+    assert quick_clone.run("test").code == 0
+    assert has_driver(quick_clone)
+
+
+def test_an_extra_sets_up_what_is_not_there_yet_and_a_changed_lock_of_it_is_installed(quick_clone: Clone) -> None:
+    offer_cluster(quick_clone)
+    assert quick_clone.run("add", "cluster").code == 0
+    assert has_driver(quick_clone)
+    quick_clone.lock("cluster", quick_clone.index.offer("driver", "2.0", {"newer_driver": ""}))
+    assert quick_clone.run().said["greeting"] == "hello"
+    python = quick_clone.root / ".venv" / "bin" / "python"
+    assert subprocess.call([python, "-c", "import newer_driver"]) == 0
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_extra_that_cannot_be_had_leaves_everything_as_it_was(clone: Clone, uv_path: str, installer: str) -> None:
+    if installer == "uv":
+        clone.path = uv_path
+    clone.run()
+    clone.lock("cluster", "driver==1.0 --hash=sha256:" + "0" * 64 + "\n")
+    failed = clone.run("add", "cluster")
+    assert failed.code == 1
+    assert "Traceback" not in failed.err
+    again = clone.run()
+    assert (again.said["greeting"], again.err) == ("hello", "")
+
+
+@pytest.mark.parametrize("names", [[], ["clutser"], ["cluster", "x"]])
+def test_an_unknown_extra_is_refused_before_anything_is_done(quick_clone: Clone, names: list[str]) -> None:
+    refused = quick_clone.run("add", *names)
+    assert (refused.code, refused.err) == (1, "Say what to add: ./vix add cluster\n")
+    assert not (quick_clone.root / ".venv").exists()
+
+
+def test_faults_run_with_what_tests_need(quick_clone: Clone) -> None:
+    (quick_clone.root / "tests" / "faults").mkdir(parents=True)
+    main = quick_clone.root / "tests" / "faults" / "__main__.py"
+    main.write_text("import sys; print(*sys.argv[1:], sep='|')", encoding="utf-8")
+    assert quick_clone.run("faults", "--kills", "3").out.splitlines()[-1] == "--kills|3"
+
+
 def test_an_old_python_can_read_the_script_as_far_as_its_message() -> None:
     tree = ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 5))
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.AnnAssign)]

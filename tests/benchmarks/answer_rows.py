@@ -11,6 +11,7 @@ from typing import Any
 
 from daemon.jobs import NewJob, Status
 from daemon.store.jobs import JobStore
+from daemon.store.views import JobViews
 from tests.benchmarks.bench import Bench, say
 from tests.benchmarks.films import request
 from tests.benchmarks.measure import rank
@@ -33,7 +34,7 @@ def submit(bench: Bench) -> Outcome:
         _fill(store, wanted)
         body = json.dumps(wanted).encode()
         kept, new = _kept(service, body), _new(service, body)
-        waiting = store.waiting()
+        waiting = JobViews(service.database).waiting()
     fsync_ms = _fsync_ms(bench.folder)
     lines = [
         f"{waiting:,} jobs wait at the end, {FINISHED} are finished; a synced write of 4 kB takes {fsync_ms:.1f} ms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from daemon.demo import REQUEST
+from daemon.commands.demo import REQUEST
 from tests.benchmarks.bench import Bench, say
 from tests.benchmarks.measure import cpu_s
 from tests.benchmarks.report import Outcome

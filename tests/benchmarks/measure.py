@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from render.ffmpeg import die_with_parent
+from render.sandbox import Child
 
 TICKS = os.sysconf("SC_CLK_TCK")
 _SAMPLE_S = 0.05
@@ -46,14 +46,13 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        child = subprocess.Popen(
+        child = Child(
             words,
             env=None if env is None else dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            preexec_fn=die_with_parent(os.getpid()),
         )
         try:
             _, status, usage = os.wait4(child.pid, 0)

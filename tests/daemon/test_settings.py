@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import SettingsError
-from daemon.settings import Settings, load, misspelt
+from daemon.settings import Settings, load, misspelt, variable
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of the tester's own, and a folder without `.env`."""
-    for name in ("FFMPEG", *(f"VIX_{field.upper()}" for field in Settings.model_fields)):
-        monkeypatch.delenv(name, raising=False)
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+        monkeypatch.delenv(variable(field) + "_FILE", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -23,7 +24,7 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     assert (settings.data, settings.host, settings.port) == (tmp_path / "data", "127.0.0.1", 8080)
     assert settings.library_folder == tmp_path / "data" / "library"
     assert settings.chosen_threads() >= 1
-    assert (settings.public_url, settings.queue_url.get_secret_value(), settings.ffmpeg) == (None, "", "")
+    assert (settings.public_url, settings.queue.get_secret_value(), settings.ffmpeg) == (None, "", "")
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,7 +53,9 @@ def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {"PORT": "x", "THREADS": "-1", "STALL_S": "0", "STOP_S": "nan", "QUEUE_URL": "ftp://x", "LOG_LEVEL": "HI"}
+    wrong = {"PORT": "x", "THREADS": "-1", "STALL_S": "0", "STOP_S": "nan", "QUEUE": "ftp://x", "LOG_LEVEL": "HI"}
+    wrong |= {"DATABASE": "mongodb://x", "SECRET": "abc", "MASTER_KEY": "short", "ADMIN_ALLOW": "1.2.3.4/33"}
+    wrong |= {"CALLBACK_URL": "ftp://x", "FAIL_AT": "nowhere", "LOG_FORMAT": "xml", "KEEP_FILMS_H": "0"}
     for name, value in wrong.items():
         monkeypatch.setenv(f"VIX_{name}", value)
     with pytest.raises(SettingsError) as caught:
@@ -69,9 +72,9 @@ def test_a_level_is_read_in_any_case(monkeypatch: pytest.MonkeyPatch, value: str
 
 @pytest.mark.parametrize("value", ["sqlite:///q.db", "redis://h/1", "rediss://h", "postgres://h/d", "postgresql://h/d"])
 def test_a_queue_url_of_a_known_kind_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("VIX_QUEUE_URL", value)
+    monkeypatch.setenv("VIX_QUEUE", value)
     settings = load()
-    assert settings.queue_url.get_secret_value() == value
+    assert settings.queue.get_secret_value() == value
     assert value not in repr(settings)
 
 
@@ -93,3 +96,42 @@ def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line for line in misspelt() if "VIX_THREAD " in line] == [
         "VIX_THREAD is no setting. Did you mean VIX_THREADS?"
     ]
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIX_ADMIN_ALLOW", " 10.1.2.3/8, ::1 ,192.168.0.7")
+    monkeypatch.setenv("VIX_PRIVATE_HOSTS", "n8n, 192.168.0.0/24,")
+    settings = load()
+    assert settings.admin_allow == ("10.0.0.0/8", "::1/128", "192.168.0.7/32")
+    assert settings.private_hosts == ("n8n", "192.168.0.0/24")
+    assert (settings.trusted_proxies, load().redacted()["VIX_TRUSTED_PROXIES"]) == ((), [])
+
+
+def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 30 + "\n")
+    monkeypatch.setenv("VIX_MASTER_KEY_FILE", str(tmp_path / "key"))
+    settings = load()
+    assert settings.master_key.get_secret_value() == "k" * 30
+    assert settings.secrets() == ["k" * 30]
+    assert misspelt() == []
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIX_SECRET_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match=r"VIX_SECRET_FILE: .*nowhere cannot be read"):
+        load()
+
+
+def test_what_is_shown_to_operators_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"MASTER_KEY": "m" * 24, "SECRET": "5" * 64, "DATABASE": "postgresql://u:pw@h/d"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(f"VIX_{name}", value)
+    shown = load().redacted()
+    assert all(value not in str(shown) for value in secrets.values())
+    assert (shown["VIX_MASTER_KEY"], shown["VIX_QUEUE"], shown["VIX_PORT"]) == ("set", "", 8080)
+    assert set(shown) == {variable(field) for field in Settings.model_fields}
+
+
+def test_films_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIX_FILMS", "shared")
+    assert load().films == tmp_path / "shared"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 CODE = """
-from daemon.terminal import ProgressLine
+from daemon.commands.terminal import ProgressLine
 with ProgressLine("Film:") as line:
     for step in range(101):
         line.show(step / 100, "words " * 40 if step == 50 else "render")

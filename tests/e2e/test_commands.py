@@ -337,5 +337,5 @@ def test_what_the_service_keeps_is_for_nobody_else(library: Path, tmp_path: Path
         run.start_worker()
         assert run.ended(run.submit()["job_id"])["status"] == "done"
         kept = [run.data, *run.data.rglob("*")]
-        assert {"vix.db", "queue.db", "worker.json", "films"} <= {path.name for path in kept}
+        assert {"vix.db", "queue.db", "films"} <= {path.name for path in kept}
         assert [path for path in kept if path.stat().st_mode & 0o077] == []

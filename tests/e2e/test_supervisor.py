@@ -25,6 +25,18 @@ def start(service: Service) -> None:
     eventually(lambda: "worker_ready" in service.log("up"), "the worker is ready")
 
 
+def test_a_worker_that_hangs_is_started_again(halted: Service) -> None:
+    halted.settings = {**halted.settings, "LEASE_S": "6"}
+    start(halted)
+    hung = child(halted, "worker")
+    assert hung, "number 0 would be the tests' own process group"
+    os.kill(hung, signal.SIGSTOP)
+    job_id = halted.submit()["job_id"]
+    eventually(lambda: child(halted, "worker") not in (0, hung), "another worker runs")
+    assert halted.ended(job_id)["status"] == "done"
+    assert "action=hangs" in halted.log("up")
+
+
 def test_up_makes_films(halted: Service) -> None:
     start(halted)
     assert halted.ended(halted.submit()["job_id"])["status"] == "done"

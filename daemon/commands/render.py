@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from daemon.commands.terminal import ProgressLine
+from daemon.films import Films
 from daemon.kinds import KINDS
 from daemon.kinds.base import Prepared
 from daemon.pipeline import Order, Tools, make
-from daemon.terminal import ProgressLine
 from render.errors import FieldProblem, SpecError
 from render.timeline import to_json
 
@@ -38,10 +39,11 @@ def run(request: RenderRequest, tools: Tools) -> None:
     """
     data = _parsed(request.body)
     kind = KINDS["template"]
-    spec = kind.read(data, tools.sources.library, tools.sources.fonts)
+    sources = tools.sources(tools.ffmpeg)
+    spec = kind.read(data, sources.library, sources.fonts)
     seed = request.seed if request.seed is not None else (spec.seed or 0)
     if request.timeline or request.dry_run:
-        _show(kind.prepare(data, seed, tools.sources), request.timeline)
+        _show(kind.prepare(data, seed, sources), request.timeline)
     if request.out is not None and not request.dry_run:
         _make(data, seed, request.out, tools, request.timeline)
 
@@ -77,7 +79,7 @@ def _make(data: dict[str, Any], seed: int, out: Path, tools: Tools, quiet: bool)
     """Render beside the target, so that the finished film only needs a new name."""
     out = out.absolute()
     with _folder_beside(out) as folder:
-        here = replace(tools, films=Path(folder), work=Path(folder))
+        here = replace(tools, films=Films(Path(folder)), work=Path(folder))
         with ProgressLine("Rendering:") as line:
 
             def report(stage: str, percent: int) -> bool:

@@ -21,10 +21,10 @@ from typing import Any
 
 import click
 
+from daemon.commands.terminal import ProgressLine
 from daemon.settings import Settings
 from daemon.signals import ASK, HURRY, on_stop
-from daemon.terminal import ProgressLine
-from render.ffmpeg import die_with_parent
+from render.sandbox import Child
 
 # The founding request: what the flow that Vix was made for posts every week.
 REQUEST: dict[str, Any] = {
@@ -166,16 +166,8 @@ def _remembered(data: Path, home: Path, configured: Path) -> Iterator[None]:
 
 @contextmanager
 def _running(commands: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> Iterator[Children]:
-    parent = os.getpid()
     children = {
-        name: subprocess.Popen(
-            list(command),
-            env=dict(env),
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent(parent),
-        )
-        for name, command in commands.items()
+        name: Child(list(command), env=dict(env), stdout=subprocess.DEVNULL) for name, command in commands.items()
     }
     try:
         yield children

@@ -8,19 +8,21 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from daemon.errors import VixError
-from daemon.heartbeat import HEARTBEAT_FILE, read_heartbeat
 from daemon.limits import LEAST_FREE_BYTES
 from daemon.settings import Settings
 from daemon.sources.library import Library
 from daemon.store.database import open_database
-from daemon.store.jobs import JobStore
+from daemon.store.views import JobViews
+from daemon.store.workers import WorkerStore
 from fonts_cache import FontCache
 from render.errors import FFmpegError
 from render.ffmpeg import FFmpeg
+from render.sandbox import sandbox_report
 
 _NEEDED_ENCODERS = ("libx264", "aac")
 _NEEDED_FILTERS = ("overlay", "lutyuv", "framerate", "zscale", "tonemap", "loop", "tpad")
@@ -70,9 +72,13 @@ def _data(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     yield Finding(free >= LEAST_FREE_BYTES, "data folder", seen, "free some space: a minute of film takes about 30 MB")
 
 
+def _place(settings: Settings) -> Path | str:
+    return settings.database.get_secret_value() or settings.data / "vix.db"
+
+
 def _database(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     try:
-        waiting = JobStore(open_database(settings.data / "vix.db")).waiting()
+        waiting = JobViews(open_database(_place(settings))).waiting()
     except VixError as exc:
         yield Finding(False, "database", str(exc), f"look at {settings.data / 'vix.db'}")
     else:
@@ -94,6 +100,22 @@ def _ffmpeg(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     yield Finding(not missing, "FFmpeg", seen, remedy)
 
 
+def _sandbox(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
+    """What is missing here does not stop a film, so nothing fails."""
+    report = sandbox_report()
+    if report["landlock"]:
+        network = "no TCP" if report["tcp"] else "but TCP, which Linux 6.7 can refuse"
+        confined = f"reads its inputs and writes one folder (Landlock {report['landlock']}), {network}"
+    else:
+        confined = "reads and writes what you may, since this kernel has no Landlock (Linux 5.13, switched on)"
+    yield Finding(True, "sandbox", f"FFmpeg {confined}; memory, files and CPU time limited")
+    if not report["death_signal"]:
+        seen = (
+            "setpriv of util-linux is not installed: an FFmpeg that is just being started may outlive a killed worker"
+        )
+        yield Finding(True, "sandbox", seen)
+
+
 def _library(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     library = Library(settings.library_folder)
     styles = ", ".join(f"{name} ({count})" for name, count in library.styles().items())
@@ -108,12 +130,13 @@ def _fonts(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
 
 
 def _worker(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
-    beat = read_heartbeat(settings.data / HEARTBEAT_FILE, datetime.now(UTC))
-    if beat and beat.alive:
-        seen = f"process {beat.told.get('pid')}, heard of {beat.age_s:.0f} s ago"
-    else:
-        seen = "not running; `vix up` starts it"
-    yield Finding(True, "worker", seen)
+    now = datetime.now(UTC)
+    try:
+        workers = [one for one in WorkerStore(open_database(_place(settings))).all() if one.is_alive(now)]
+    except VixError:  # the database has a line of its own
+        workers = []
+    said = [f"process {worker.about.get('pid')}, heard of {worker.silent_s(now):.0f} s ago" for worker in workers]
+    yield Finding(True, "worker", "; ".join(said) or "not running; `vix up` starts it")
 
 
 _CHECKS: tuple[Callable[[Settings, FFmpeg], Iterator[Finding]], ...] = (
@@ -121,6 +144,7 @@ _CHECKS: tuple[Callable[[Settings, FFmpeg], Iterator[Finding]], ...] = (
     _data,
     _database,
     _ffmpeg,
+    _sandbox,
     _library,
     _fonts,
     _worker,

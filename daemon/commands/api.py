@@ -1,0 +1,84 @@
+"""`vix api`: builds the web side and serves it. Knows the parts, and nothing of what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from daemon import __version__
+from daemon.commands import wiring
+from daemon.commit import running_commit
+from daemon.errors import SettingsError
+from daemon.outbound.addresses import Guard
+from daemon.queue import Doorbell
+from daemon.settings import Settings
+from daemon.signals import hang_up_stops
+from daemon.signing import LinkSigner
+from daemon.sources.catalogue import only_known
+from daemon.sources.library import Library
+from daemon.store.audit import AuditStore
+from daemon.store.callbacks import CallbackStore
+from daemon.store.database import Database
+from daemon.store.errands import ErrandStore
+from daemon.store.events import EventStore
+from daemon.store.jobs import JobStore
+from daemon.store.views import JobViews
+from daemon.store.workers import WorkerStore
+from daemon.web.access import access_rules
+from daemon.web.app import create_app
+from daemon.web.server import serve
+from daemon.web.services import Services
+from fonts_cache import FontCache
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal asks to stop.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+        StoreError: the database cannot be used.
+    """
+    hang_up_stops()
+    app = create_app(_services(settings, wiring.database(settings)))
+    try:
+        serve(app, settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
+    except OSError as exc:
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
+        ) from exc
+
+
+def _services(settings: Settings, database: Database) -> Services:
+    retention = wiring.retention(settings, database)
+
+    def prune(is_dry: bool) -> dict[str, Any]:
+        return asdict(retention.prune(is_dry))
+
+    return Services(
+        jobs=JobStore(database, announce=wiring.announce(settings)),
+        views=JobViews(database),
+        events=EventStore(database),
+        callbacks=CallbackStore(database),
+        keys=wiring.key_store(settings, database),
+        workers=WorkerStore(database),
+        audit=AuditStore(database),
+        errands=ErrandStore(database),
+        signer=LinkSigner(wiring.pepper(settings)),
+        library=Library(settings.library_folder),
+        catalogue=only_known(settings.catalogue),
+        fonts=FontCache(settings.fonts),
+        ring=Doorbell(wiring.queue_target(settings)).ring,
+        check_url=Guard(settings.private_hosts).check_url,
+        prune=prune,
+        data=settings.data,
+        films=settings.films,
+        access=access_rules(settings.master_key.get_secret_value(), settings.admin_allow, settings.trusted_proxies),
+        settings=settings.redacted(),
+        public_url=str(settings.public_url).rstrip("/") if settings.public_url else None,
+        signed_for=timedelta(hours=settings.link_h),
+        version=__version__,
+        commit=running_commit(),
+    )

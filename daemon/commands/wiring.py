@@ -1,0 +1,198 @@
+"""Builds the parts of the service from Settings, for the commands. Knows everybody; only the commands know it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daemon import failpoints, logs
+from daemon.errors import SettingsError, UrlRefused
+from daemon.settings import Settings, load, misspelt
+
+if TYPE_CHECKING:
+    from daemon.jobs import Job
+    from daemon.kinds.base import Sources
+    from daemon.pipeline import Tools
+    from daemon.prepared import PreparedFiles
+    from daemon.retention import Retention
+    from daemon.store.callbacks import NewCallback
+    from daemon.store.database import Database
+    from daemon.store.keys import KeyStore
+    from render.ffmpeg import FFmpeg
+
+# Imports stand inside the functions: the API must not load what only the worker needs, and `--help` loads neither.
+
+# Films give way to the API and to whatever else the machine is for.
+_NICENESS = 10
+
+
+def ready_settings(library: Path | None = None) -> Settings:
+    """Read the settings of a command that works in the data folder, which is there afterwards.
+
+    Raises:
+        SettingsError: something is set wrongly, or the data folder cannot be written.
+    """
+    settings = load()
+    configure_logs(settings)
+    failpoints.arm(settings.fail_at)
+    for sentence in misspelt():
+        click.echo(f"vix: {sentence}", err=True)
+    try:
+        settings.data.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unwritable(settings.data, exc.strerror) from exc
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        raise _unwritable(settings.data, os.strerror(errno.EACCES))
+    return settings.model_copy(update={"library": library.absolute()}) if library else settings
+
+
+def configure_logs(settings: Settings) -> None:
+    """Write logs as the settings say, and never what the settings keep secret."""
+    logs.configure(settings.log_level, settings.log_format, settings.secrets())
+
+
+def _unwritable(folder: Path, reason: str | None) -> SettingsError:
+    return SettingsError(
+        f"the data folder {folder} cannot be written: {reason}. Set VIX_DATA to a folder that you may write to."
+    )
+
+
+def command(name: str) -> list[str]:
+    """The command line that runs another command of ours as a process."""
+    return [sys.executable, "-P", "-m", "daemon", name]
+
+
+def queue_target(settings: Settings) -> str | Path:
+    """Where the doorbell hangs."""
+    return settings.queue.get_secret_value() or settings.data / "queue.db"
+
+
+def database(settings: Settings) -> Database:
+    """Open the database, bringing it up to date."""
+    from daemon.store.database import open_database
+
+    return open_database(settings.database.get_secret_value() or settings.data / "vix.db")
+
+
+def key_store(settings: Settings, opened: Database | None = None) -> KeyStore:
+    """Open the table of keys."""
+    from daemon.store.keys import KeyStore
+
+    return KeyStore(opened or database(settings), pepper(settings), settings.limits)
+
+
+def pepper(settings: Settings) -> bytes:
+    """Read the secret of this installation."""
+    from daemon.store.keys import load_pepper
+
+    given = settings.secret.get_secret_value()
+    return bytes.fromhex(given) if given else load_pepper(settings.data / "secret")
+
+
+def announce(settings: Settings) -> Callable[[Job], Sequence[NewCallback]]:
+    """Say which callbacks the end of a job makes.
+
+    Raises:
+        SettingsError: the operator's URL is none.
+    """
+    from daemon.announce import announcer
+    from daemon.outbound.urls import parse
+
+    url = settings.callback_url.get_secret_value()
+    try:
+        if url:
+            parse(url)
+    except UrlRefused as exc:
+        raise SettingsError(f"VIX_CALLBACK_URL: {exc}") from exc
+    return announcer(url)
+
+
+def prepared_files(settings: Settings) -> PreparedFiles:
+    """Open the folder of what preparing has made for another try."""
+    from daemon.prepared import PreparedFiles
+
+    return PreparedFiles(settings.data / "prepared")
+
+
+def retention(settings: Settings, opened: Database) -> Retention:
+    """Build what removes what has been kept long enough."""
+    from daemon.films import Films
+    from daemon.retention import Retention
+    from daemon.store.audit import AuditStore
+    from daemon.store.callbacks import CallbackStore
+    from daemon.store.errands import ErrandStore
+    from daemon.store.retention import RetentionStore
+    from daemon.store.workers import WorkerStore
+
+    return Retention(
+        RetentionStore(opened),
+        Films(settings.films),
+        prepared_files(settings),
+        keep_films=timedelta(hours=settings.keep_films_h),
+        keep_jobs=timedelta(hours=settings.keep_jobs_h),
+        also=tuple(table(opened).forget for table in (AuditStore, CallbackStore, ErrandStore, WorkerStore)),
+    )
+
+
+def ffmpeg(settings: Settings, pass_fds: tuple[int, ...] = ()) -> FFmpeg:
+    """Find FFmpeg: the one that is set, or the one that comes with Vix."""
+    import imageio_ffmpeg
+
+    from render.ffmpeg import FFmpeg
+
+    executable = settings.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe()
+    return FFmpeg(executable, pass_fds=pass_fds, niceness=_NICENESS)
+
+
+def sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
+    """Build what films take their material from."""
+    from daemon.kinds.base import Sources
+    from daemon.sources.catalogue import Catalogue
+    from daemon.sources.library import Library
+    from fonts_cache import FontCache
+    from render.inspect import inspect_clip
+    from render.probe import probe
+
+    catalogue = Catalogue(settings.catalogue, lambda path: inspect_clip(path, ffmpeg))
+    fonts = FontCache(settings.fonts)
+    # By way of the catalogue, so that the API, which starts no FFmpeg, knows of a track once it was used.
+    known = partial(catalogue.media, look=lambda path: probe(path, ffmpeg))
+    return Sources(Library(settings.library_folder), catalogue, fonts, known)
+
+
+def tools(settings: Settings, ffmpeg: FFmpeg) -> Tools:
+    """Build what films are made with."""
+    from daemon.films import Films
+    from daemon.pipeline import Tools
+    from render.executor import Options
+
+    options = Options(threads=settings.chosen_threads(), stall_s=settings.stall_s)
+    return Tools(
+        ffmpeg,
+        lambda watched: sources(settings, watched),
+        options,
+        Films(settings.films),
+        settings.work,
+        prepared_files(settings),
+    )
+
+
+def fill_library(settings: Settings) -> None:
+    """Make the starter clips where the library is empty."""
+    from daemon.commands.terminal import ProgressLine
+    from daemon.sources.first_run import fill_if_empty
+    from daemon.sources.library import Library
+
+    try:
+        with ProgressLine("Making the starter clips, once:") as line:
+            fill_if_empty(Library(settings.library_folder), ffmpeg(settings), line.show)
+    except OSError as exc:
+        raise SettingsError(f"the library {settings.library_folder} cannot be written: {exc.strerror}") from exc

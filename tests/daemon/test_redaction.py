@@ -1,0 +1,55 @@
+"""What must never be read in a log, and what must stay readable."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.redaction import Redactor
+
+SECRET = "S3cr3tS3cr3tS3cr3t"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"key catv_AbCdEfGh_{SECRET} is wrong",
+        f"signed with whsec_{SECRET}==",
+        f"Authorization: Bearer {SECRET}",
+        f"Authorization: Basic {SECRET}",
+        f"'X-Master-Key': '{SECRET}'",
+        f'{{"x-api-key": "{SECRET}"}}',
+        f"b'authorization': b'Bearer {SECRET}'",
+        f"access_token={SECRET}&x=1",
+        f"GET https://graph.facebook.com/v1/me?access_token={SECRET} 200",
+        f"http://127.0.0.1:5678/webhook-waiting/8?signature={SECRET}",
+        f"postgresql://vix:{SECRET}@db/vix",
+        f"redis://:{SECRET}@queue:6379/0",
+        f"X-Amz-Signature={SECRET}",
+        f"password = {SECRET}",
+        f"sent bearer {SECRET} to it",
+        f"known as {SECRET}x",
+    ],
+)
+def test_secrets_are_hidden(text: str) -> None:
+    assert SECRET not in Redactor([SECRET + "x"])(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A job starts. action=job_start job=job_abcdefghij0123456789 attempt=2",
+        "GET /v1/status/job_1 200",
+        "http://127.0.0.1:8080/v1/status/job_1",
+        "2026-11-21T09:00:00Z INFO daemon.worker.loop The worker is ready. owner=12ab.77-0011",
+        "The key 1a2b3c4d is revoked.",
+        "",
+    ],
+)
+def test_the_rest_stays(text: str) -> None:
+    assert Redactor(["short"])(text) == text
+
+
+def test_a_long_line_takes_no_quadratic_time() -> None:
+    # Only has to end: a pattern that backtracks would run for hours.
+    for piece in ("a", "secret", "http://a:", "?", "'", "token=", "catv_", " "):
+        Redactor()(piece * 20_000)
