@@ -143,7 +143,7 @@ class FFmpeg:
         if ended.code and any(words in tail for words in _NO_MEMORY):
             raise FFmpegOutOfMemory("FFmpeg came to the limit of the memory that it may have", tail)
         _judge(ended, tail, limits)
-        return Usage(ended.cpu_s, progress.peak_rss_mb, progress.frames, tail)
+        return Usage(ended.cpu_s, progress.peak_rss_mb or ended.most_rss_mb, progress.frames, tail)
 
     def capture(
         self,
@@ -245,8 +245,7 @@ class _Progress:
         self._look_at_memory()
 
     def _look_at_memory(self) -> None:
-        """Note the peak so far; FFmpeg reports for the last time before it ends. What the kernel tells afterwards is no
-        use: a child that was started by vfork begins with its parent's peak."""
+        """Note the peak so far; FFmpeg reports for the last time before it ends."""
         try:
             status = Path(f"/proc/{self._pid}/status").read_bytes()
         except OSError:

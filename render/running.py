@@ -21,10 +21,12 @@ _MOST_OUTPUT = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A child that is gone: its exit code (negative: the number of a signal), user and system seconds."""
+    """A child that is gone: its exit code (negative: the number of a signal), user and system seconds, and what its
+    largest resident set was at most: it may be its parent's, which a child of vfork begins with."""
 
     code: int
     cpu_s: float
+    most_rss_mb: float
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ def _collect(child: subprocess.Popen[bytes], check: Callable[[], None]) -> Ended
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         if pid:
             child.returncode = os.waitstatus_to_exitcode(status)
-            return Ended(child.returncode, usage.ru_utime + usage.ru_stime)
+            return Ended(child.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
         check()
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _POLL_S)

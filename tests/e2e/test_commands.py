@@ -222,7 +222,7 @@ def test_doctor_says_what_to_do(library: Path, tmp_path: Path) -> None:
         ("PORT", "70000", "VIX_PORT"),
         ("STOP_S", "-1", "VIX_STOP_S"),
         ("LOG_LEVEL", "LOUD", "VIX_LOG_LEVEL"),
-        ("QUEUE_URL", "amqp://x", "VIX_QUEUE_URL"),
+        ("QUEUE", "amqp://x", "VIX_QUEUE"),
         ("PUBLIC_URL", "films.example.org", "VIX_PUBLIC_URL"),
         ("THREADS", "1.5", "VIX_THREADS"),
     ],
