@@ -11,7 +11,7 @@ import schedule
 
 from daemon.worker.ticker import Ticker
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 15.0
 _log = logging.getLogger(__name__)
 
 
