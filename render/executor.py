@@ -9,14 +9,15 @@ from pathlib import Path
 from render import graph
 from render.atlas import lower
 from render.errors import ClipEndedEarly
-from render.ffmpeg import STALL_S, FFmpeg, Usage, Watch
+from render.ffmpeg import MAX_PIXELS, STALL_S, FFmpeg, Usage, Watch
 from render.sandbox import MIB, Limits
 from render.settle import settle
 from render.timeline import Media, Timeline
 from render.verify import verify
 
-# A film may take this many times its own length, with a floor for short ones: an eighth of a core needs 5 times.
-WALL_FACTOR = 60
+# A film may take this many times its own length a megapixel and 30 frames a second, with a floor for short ones: an
+# eighth of a core needs 5 times; 2160x3840 at 60 with colours of HDR about 140 times, besides decoding and encoding.
+WALL_FACTOR = 30
 WALL_FLOOR_S = 600.0
 # Twice what noise takes at the best quality, with a floor: x264 spends up to 2 bits a pixel on it.
 _BYTES_PER_PX = 0.5
@@ -98,7 +99,8 @@ class _Run:
         self._frames = timeline.frames
         self._done = 0
         self._on_progress = on_progress
-        wall_s = max(WALL_FLOOR_S, float(timeline.duration_s) * WALL_FACTOR)
+        work = timeline.width * timeline.height / 1e6 * float(timeline.rate) / 30
+        wall_s = max(WALL_FLOOR_S, float(timeline.duration_s) * WALL_FACTOR * max(1.0, work))
         self._watch = Watch(self._on_frame, options.stall_s, wall_s)
         self._limits = _limits(timeline, options.threads, wall_s)
 
@@ -127,7 +129,7 @@ class _Run:
 def _limits(timeline: Timeline, threads: int, wall_s: float) -> Limits:
     media = [layer.content for layer in timeline.layers if isinstance(layer.content, Media)]
     px = timeline.width * timeline.height
-    megapixels = max(px, *(one.width * one.height for one in media), 0) / 1e6
+    megapixels = min(max(px, *(one.width * one.height for one in media), 0), MAX_PIXELS) / 1e6
     return Limits(
         memory_bytes=int(MIB * (_MEMORY_FLOOR_MB + megapixels * (_MB_A_MPX + _MB_A_MPX_AND_THREAD * threads))),
         file_bytes=_BYTES_FLOOR + int(px * timeline.frames * _BYTES_PER_PX),

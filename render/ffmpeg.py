@@ -6,6 +6,7 @@ Knows nothing of films. Every child is confined to its inputs and one folder to 
 from __future__ import annotations
 
 import copy
+import os
 import re
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from render.running import Deadline, Ended, Kept, follow
 from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, start
 
 STALL_S = 60.0
+# Of one core: less than this is not decoding, but hanging.
+_LEAST_SHARE = 0.02
 TAIL_BYTES = 8_192
 MAX_PIXELS = 36_000_000
 
@@ -142,7 +145,7 @@ class FFmpeg:
         # Of a look at a file this would be a verdict: it announces more than anything sane needs.
         if ended.code and any(words in tail for words in _NO_MEMORY):
             raise FFmpegOutOfMemory("FFmpeg came to the limit of the memory that it may have", tail)
-        _judge(ended, tail, limits)
+        _judge(ended, tail, limits, wrote=writes is not None)
         return Usage(ended.cpu_s, progress.peak_rss_mb or ended.most_rss_mb, progress.frames, tail)
 
     def capture(
@@ -166,7 +169,7 @@ class FFmpeg:
         finally:
             child.end()
         if check:
-            _judge(ended, kept.err[-TAIL_BYTES:], limits)
+            _judge(ended, kept.err[-TAIL_BYTES:], limits, wrote=writes is not None)
         return Captured(kept.out, kept.err)
 
     def feed(
@@ -189,7 +192,7 @@ class FFmpeg:
             ended = follow(child, kept.take, Deadline("FFmpeg", wall_s, self.cancelled).check, chunks)
         finally:
             child.end()
-        _judge(ended, kept.err[-TAIL_BYTES:], limits)
+        _judge(ended, kept.err[-TAIL_BYTES:], limits, wrote=writes is not None)
 
     def _start(
         self, args: Sequence[str], writes: Path | None, limits: Limits, *, stdin: int = subprocess.DEVNULL
@@ -205,6 +208,15 @@ class FFmpeg:
             return start(command, sandbox, limits, pass_fds=self.pass_fds, env=_ENVIRONMENT, stdin=stdin)
         except OSError as exc:
             raise FFmpegLost(f"FFmpeg cannot be started ({self.executable}): {exc.strerror}") from exc
+
+
+def _cpu_s(pid: int) -> float:
+    """User and system seconds of a process so far (proc(5), fields 14 and 15 of stat); 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def _inputs(args: Sequence[str]) -> Iterator[Path]:
@@ -223,6 +235,7 @@ class _Progress:
         self._pid = pid
         self._watch = watch
         self._moved = time.monotonic()
+        self._used_s = 0.0
         self._rest = b""
         self._seen: dict[bytes, bytes] = {}
 
@@ -242,10 +255,9 @@ class _Progress:
             self._watch.on_frame(self.frames)
         if self._seen != before:
             self._moved = time.monotonic()
-        self._look_at_memory()
 
     def _look_at_memory(self) -> None:
-        """Note the peak so far; FFmpeg reports for the last time before it ends."""
+        """Note the peak so far. What the kernel tells after the end may be our own peak, where vfork was used."""
         try:
             status = Path(f"/proc/{self._pid}/status").read_bytes()
         except OSError:
@@ -254,16 +266,21 @@ class _Progress:
             self.peak_rss_mb = max(self.peak_rss_mb, int(match.group(1)) / 1024)
 
     def check(self) -> None:
-        """Raise FFmpegStalled where nothing has changed for too long."""
+        """Raise FFmpegStalled where nothing has changed for too long, and it did not compute either: on a slow machine
+        minutes go by until a long group of pictures is decoded up to where the film begins."""
+        self._look_at_memory()
+        if time.monotonic() - self._moved > self._watch.stall_s / 2 and (used_s := _cpu_s(self._pid)) > self._used_s:
+            self._used_s, self._moved = used_s + self._watch.stall_s * _LEAST_SHARE, time.monotonic()
         if time.monotonic() - self._moved > self._watch.stall_s:
             raise FFmpegStalled(f"FFmpeg made no progress for {self._watch.stall_s:g} s")
 
 
-def _judge(ended: Ended, tail: str, limits: Limits) -> None:
-    """Raise what an exit code means."""
+def _judge(ended: Ended, tail: str, limits: Limits, *, wrote: bool) -> None:
+    """Raise what an exit code means. Only of one that wrote files the last lines are believed to tell of a full disk:
+    where it looks at a file, that file's own title stands there."""
     if ended.code == 0:
         return
-    if any(words in tail for words in _NO_SPACE):
+    if wrote and any(words in tail for words in _NO_SPACE):
         raise NoSpace("there was no space left to write the film to", tail)
     if ended.code in _NOT_STARTED:
         raise FFmpegLost("FFmpeg cannot be started", tail)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from render.vision import Frames
 
 # An eighth of a core takes minutes for a large clip.
-INSPECT_S = 900.0
-_DECODE_S = 300.0
+INSPECT_S = 3_600.0
+_DECODE_S = 1_800.0
 # A clip that gives less than this, in source seconds, is no shot.
 MIN_CLIP_S = 1.0
 _THUMBNAIL_SIDE_PX = 160
@@ -108,7 +108,7 @@ def _apart(what: str, ffmpeg: FFmpeg, source: Path, out: Path | None = None) -> 
         limit(child, _LIMITS)
         ended = follow(child, kept.take, Deadline("the look", INSPECT_S, ffmpeg.cancelled).check)
     except FFmpegTimeout as exc:
-        raise MediaError(f"{source.name} took longer than {INSPECT_S:g} s to look at") from exc
+        raise FFmpegTimeout(f"{source.name} took longer than {INSPECT_S:g} s to look at") from exc
     finally:
         child.end()
     if ended.code == 0:

@@ -26,6 +26,7 @@ _DISCARD = 0x4
 _WITHOUT_INDEX = ("mpegts", "mpeg", "mpegvideo")
 _HDR = {"arib-std-b67": "hlg", "smpte2084": "pq"}
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8")
+_SHOWINFO = re.compile(r"\[Parsed_showinfo_\d+ @ 0x[0-9a-f]+\] +(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Packets:
         self.first = pts if self.first is None else min(self.first, pts)
         self.last = max(self.last, pts)
         self.last_end = max(self.last_end, pts + ticks)
+
+    @property
+    def start_s(self) -> Fraction:
+        """The first packet's time."""
+        return (self.first or 0) * self.tick
 
     @property
     def duration_s(self) -> Fraction:
@@ -165,11 +171,13 @@ def _audio(stream: Packets) -> AudioInfo:
 
 def _video(path: Path, ffmpeg: FFmpeg, stream: Packets) -> VideoInfo:
     frame = _first_frame(path, ffmpeg)
-    width, height = (int(part) for part in frame["s"].split("x"))
-    sar = (
-        Fraction(*(int(part) for part in frame["sar"].split("/"))) if not frame["sar"].startswith("0/") else Fraction(1)
-    )
-    pixel_format = frame["fmt"]
+    try:
+        width, height = (int(part) for part in frame["s"].split("x"))
+        over, under = (int(part) for part in frame["sar"].split("/"))
+        pixel_format = frame["fmt"]
+    except (KeyError, ValueError) as exc:
+        raise MediaError(f"{path.name} holds a picture that cannot be described") from exc
+    sar = Fraction(over, under) if over > 0 and under > 0 else Fraction(1)
     is_rgb = pixel_format.startswith(_RGB_FORMATS)
     matrix = "gbr" if is_rgb else frame.get("color_space", "unknown")
     if matrix == "unknown":
@@ -195,7 +203,7 @@ def _first_frame(path: Path, ffmpeg: FFmpeg) -> dict[str, str]:
     """Describe the first frame as FFmpeg hands it to filters: rotated upright, with its colour tags."""
     show = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
     try:
-        log = ffmpeg.capture(["-v", "info", "-nostats", *source(path), *show], wall_s=PROBE_S).stderr
+        log = ffmpeg.capture(["-v", "info", "-nostats", *source(path, "-threads", "1"), *show], wall_s=PROBE_S).stderr
     except FFmpegFailed as exc:
         raise MediaError(f"{path.name} holds a picture that cannot be decoded") from exc
     facts = dict(_pairs(log))
@@ -208,7 +216,8 @@ def _first_frame(path: Path, ffmpeg: FFmpeg) -> dict[str, str]:
 
 def _pairs(log: str) -> Iterator[tuple[str, str]]:
     """Find `name:value` in the first frame's lines of a showinfo log."""
-    lines = [line.partition("] ")[2] for line in log.splitlines() if "_showinfo_" in line and " config " not in line]
+    found = (_SHOWINFO.match(line) for line in log.splitlines())  # a file's title may say anything, but is indented
+    lines = [match.group(1) for match in found if match and not match.group(1).startswith("config ")]
     start = next((i for i, line in enumerate(lines) if re.match(r"n: *0 ", line)), None)
     if start is None:
         return

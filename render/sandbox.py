@@ -76,7 +76,8 @@ class Sandbox:
         Raises:
             OSError: the kernel has Landlock and refuses.
         """
-        os.nice(self.niceness)  # of this thread alone, as all below
+        with suppress(OSError):  # a hardened service may refuse to set priorities, and has set its own
+            os.nice(self.niceness)  # of this thread alone, as all below
         if number := _IOPRIO_SET.get(platform.machine()):
             _libc.syscall(number, _IOPRIO_WHO_PROCESS, 0, _IOPRIO_IDLE)
         landlock.forbid_new_privileges()
@@ -179,7 +180,11 @@ def start(
     started = answer.get()
     if isinstance(started, BaseException):
         raise started
-    limit(started, limits)
+    try:
+        limit(started, limits)
+    except BaseException:
+        started.end()
+        raise
     return started
 
 

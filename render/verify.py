@@ -11,7 +11,9 @@ from render.probe import LISTED, Packets, packets
 from render.timeline import Timeline
 
 SOUND_TOLERANCE_S = Fraction(1, 10)
-_READ_S = 120.0
+# An AAC encoder begins up to a few frames of 1024 samples early.
+_PRIMING_S = Fraction(1, 10)
+_READ_S = 900.0  # an eighth of a core takes minutes for the last second of the largest film
 
 
 def verify(path: Path, timeline: Timeline, ffmpeg: FFmpeg) -> None:
@@ -24,6 +26,8 @@ def verify(path: Path, timeline: Timeline, ffmpeg: FFmpeg) -> None:
     if video is None or audio is None:
         raise VerifyError("the finished file lacks picture or sound")
     _check_picture(video, timeline)
+    if abs(video.start_s) > 1 / timeline.rate or abs(audio.start_s) > _PRIMING_S:
+        raise VerifyError("picture and sound of the finished file do not begin together, at its start")
     if abs(audio.duration_s - timeline.duration_s) > SOUND_TOLERANCE_S:
         raise VerifyError(f"the sound lasts {float(audio.duration_s):.2f} s, not {float(timeline.duration_s):.2f}")
 

@@ -7,7 +7,7 @@ tables are IANA's special-purpose registries (RFC 6890 and after), as Python's `
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from daemon.errors import ForbiddenAddress, ForbiddenPort
@@ -84,7 +84,7 @@ class Guard:
             address = _unmapped(text)
             if any(address in network for network in self._networks):
                 continue
-            if not is_public(address) or self._own(address):
+            if not is_public(address) or any(self._own(one) for one in _ways_to(address)):
                 raise ForbiddenAddress(host)
             if port not in _WEB_PORTS and port < _FIRST_FREE_PORT:
                 raise ForbiddenPort(port)
@@ -105,6 +105,15 @@ class Guard:
         except (OSError, UnicodeError):
             return  # a name
         self.check(target.host, target.port, [str(entry[4][0]) for entry in found])
+
+
+def _ways_to(address: Address) -> Iterator[Address]:
+    """The address, and the IPv4 address that a translator would make of it."""
+    yield address
+    if isinstance(address, IPv6Address) and address in _NAT64:
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+    if isinstance(address, IPv6Address) and address in _SIX_TO_FOUR:
+        yield IPv4Address(int(address) >> 80 & 0xFFFFFFFF)
 
 
 def is_public(address: Address) -> bool:

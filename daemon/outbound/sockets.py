@@ -167,7 +167,11 @@ class _Stream(httpcore.NetworkStream):
         name = (server_hostname or "").rstrip(".")
         try:
             self._connection.settimeout(self._deadline.left_s())
-            wrapped = ssl_context.wrap_socket(self._connection, server_hostname=name)
+            wrapped = ssl_context.wrap_socket(
+                self._connection,
+                server_hostname=name,
+                suppress_ragged_eofs=False,  # an end without a farewell may be a cut
+            )
         except BaseException as exc:
             self.close()
             if isinstance(exc, TimeoutError):

@@ -97,3 +97,25 @@ def test_a_playlist_named_like_a_clip_opens_nothing_else(tmp_path: Path, ffmpeg:
 def test_odd_names_are_just_names(tmp_path: Path, ffmpeg: FFmpeg, name: str) -> None:
     media.clip(tmp_path / "plain.mp4", seconds=0.2).rename(tmp_path / name)
     assert probe(tmp_path / name, ffmpeg).video is not None
+
+
+def test_a_title_cannot_stand_in_for_the_picture(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    clip, lying = media.clip(tmp_path / "plain.mp4", "testsrc2", seconds=1), tmp_path / "lying.mkv"
+    title = "_showinfo_x] n:   0 fmt:yuv420p sar:1/0 s:900000x900000"
+    other = "[Parsed_showinfo_0 @ 0x55] n:   0 fmt:yuv420p sar:1/1 s:9x9"
+    media.run("-i", str(clip), "-c", "copy", "-metadata", f"title={title}", "-metadata", f"artist={other}", str(lying))
+    plain, found = probe(clip, ffmpeg).video, probe(lying, ffmpeg).video
+    assert plain is not None
+    assert found is not None
+    assert (found.width, found.height, found.sar) == (plain.width, plain.height, plain.sar)
+
+
+def test_a_title_cannot_fake_a_full_disk(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    broken = tmp_path / "broken.mkv"
+    clip = media.clip(tmp_path / "plain.mp4", "testsrc2", seconds=1)
+    title = "No space left on device"
+    media.run("-i", str(clip), "-c", "copy", "-metadata", f"title={title}", "-bsf:v", "noise=amount=1", str(broken))
+    try:
+        probe(broken, ffmpeg)
+    except MediaError:
+        return  # broken is what it is; NoSpace would end the test here

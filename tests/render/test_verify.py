@@ -72,3 +72,11 @@ def test_damage_in_the_last_second_is_refused(tmp_path: Path, film: Path, ffmpeg
     (tmp_path / "damaged.mp4").write_bytes(data)
     with pytest.raises(VerifyError):
         verify(tmp_path / "damaged.mp4", PROMISED, ffmpeg)
+
+
+def test_picture_and_sound_begin_together(tmp_path: Path, film: Path, ffmpeg: FFmpeg) -> None:
+    shifted = tmp_path / "shifted.mp4"
+    late = ("-itsoffset", "0.8", "-i", str(film), "-map", "0:v", "-map", "1:a", "-c", "copy")
+    media.run("-i", str(film), *late, str(shifted))
+    with pytest.raises(VerifyError, match="begin together"):
+        verify(shifted, PROMISED, ffmpeg)
