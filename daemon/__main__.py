@@ -32,7 +32,7 @@ class Vix(click.Group):
     stays says that starting it again is no use."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from render.errors import FFmpegStalled, FFmpegTimeout, RenderError, SpecError
+        from render.errors import FFmpegLost, FFmpegStalled, FFmpegTimeout, NoSpace, RenderError, SpecError
 
         try:
             return super().invoke(ctx)
@@ -42,7 +42,7 @@ class Vix(click.Group):
             sys.exit(1)
         except (VixError, RenderError) as exc:
             click.echo(f"vix: {exc}", err=True)
-            passes = isinstance(exc, StoreError | FFmpegStalled | FFmpegTimeout)
+            passes = isinstance(exc, StoreError | FFmpegLost | FFmpegStalled | FFmpegTimeout | NoSpace)
             refusal = os.EX_CONFIG if ctx.invoked_subcommand in _STAYING and not passes else 1
             sys.exit(getattr(exc, "exit_code", refusal))
 
@@ -59,16 +59,18 @@ def cli(ctx: click.Context) -> None:
 @cli.command()
 def up() -> None:
     """Run the service on this machine: API and worker."""
-    from daemon.store.workers import WorkerStore
     from daemon.supervisor import supervise
-    from daemon.worker.lock import seat
     from daemon.worker.pulse import Pulse
 
     settings = wiring.ready_settings()
     wiring.fill_library(settings)
-    pulse = Pulse(WorkerStore(wiring.database(settings)).all, seat(settings.data), settings.lease_s)
-    commands = {name: wiring.command(name) for name in ("api", "worker")}
-    sys.exit(supervise(commands, settings.stop_s, hangs=lambda name, pid: name == "worker" and pulse.is_gone(pid)))
+    pulse = Pulse(settings.lease_s)
+    commands = {"api": wiring.command("api"), "worker": [*wiring.command("worker"), "--pulse-fd", str(pulse.fd)]}
+
+    def hangs(name: str, pid: int) -> bool:
+        return name == "worker" and pulse.is_gone(pid)
+
+    sys.exit(supervise(commands, settings.stop_s, hangs=hangs, pass_fds=(pulse.fd,)))
 
 
 @cli.command()
@@ -80,13 +82,12 @@ def api() -> None:
 
 
 @cli.command()
-def worker() -> None:
+@click.option("--pulse-fd", type=click.IntRange(3), hidden=True, help="Where `up` hears that it lives.")
+def worker(pulse_fd: int | None) -> None:
     """Run the worker alone."""
     from daemon.commands.worker import run
 
-    settings = wiring.ready_settings()
-    wiring.fill_library(settings)
-    run(settings)
+    run(wiring.ready_settings(), pulse_fd)
 
 
 @cli.command()

@@ -39,14 +39,18 @@ class Films:
         return out
 
     def remove(self, stem: str) -> int:
-        """Remove every file of a stem; returns the bytes that were freed. A reader that has one open keeps it."""
+        """Remove every file of a stem; returns the bytes that were freed. A reader that has one open keeps it.
+
+        Raises:
+            OSError: one of them cannot be removed; the others may have been.
+        """
         return sum(_unlink(path) for path in self._of(stem))
 
     def size_bytes(self, stem: str) -> int:
-        """How much the files of a stem take."""
+        """How much the files of a stem take that can be looked at."""
         size = 0
         for path in self._of(stem):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 size += path.stat().st_size
         return size
 
@@ -54,9 +58,13 @@ class Films:
         """The stems that there are files of, and when the last of each was changed (seconds since 1970)."""
         found: dict[str, float] = {}
         for path, stem in self._files():
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # one that cannot even be looked at stays
                 found[stem] = max(found.get(stem, 0.0), path.stat().st_mtime)
         return found
+
+    def finished_by_name_alone(self) -> set[str]:
+        """The ids of jobs whose film is named by the job alone, as earlier versions do."""
+        return {stem for path, stem in self._files() if path == self.path(job_of(stem), "mp4")}
 
     def garbage(
         self, needed: Callable[[Collection[str]], Mapping[str, Collection[str]]], unknown_before: float

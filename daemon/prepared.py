@@ -47,7 +47,7 @@ class PreparedFiles:
     def save(self, job_id: str, prepared: Prepared) -> None:
         """Keep it. Where it cannot be written the job is prepared again, should there be another try."""
         path = self._path(job_id)
-        part = path.with_name(path.name + ".part")
+        part = _part(path)
         try:
             data: dict[str, Any] = {
                 "version": VERSION,
@@ -65,19 +65,30 @@ class PreparedFiles:
             _log.warning("A prepared job cannot be kept.", extra=_extra(job_id) | {"reason": exc.strerror})
 
     def drop(self, job_id: str) -> None:
-        """Forget it."""
-        self._path(job_id).unlink(missing_ok=True)
+        """Forget it, and what of it was only half written.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        path = self._path(job_id)
+        path.unlink(missing_ok=True)
+        _part(path).unlink(missing_ok=True)
 
     def ages(self) -> dict[str, float]:
-        """The ids of all that is kept, and when each was written (seconds since 1970)."""
+        """The ids of all that is kept, whole or half, and when each was written last (seconds since 1970)."""
         found: dict[str, float] = {}
-        for path in self.folder.glob("job_*.json") if self.folder.is_dir() else ():
-            with suppress(FileNotFoundError):
-                found[path.stem] = path.stat().st_mtime
+        for path in self.folder.glob("job_*.json*") if self.folder.is_dir() else ():
+            job_id = path.name.partition(".")[0]
+            with suppress(OSError):
+                found[job_id] = max(found.get(job_id, 0.0), path.stat().st_mtime)
         return found
 
     def _path(self, job_id: str) -> Path:
         return self.folder / f"{job_id}.json"
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _extra(job_id: str) -> dict[str, Any]:

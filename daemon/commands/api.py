@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import click
 from daemon import __version__
 from daemon.commands import wiring
 from daemon.commit import running_commit
-from daemon.errors import SettingsError
+from daemon.errors import NotYet, SettingsError
 from daemon.outbound.addresses import Guard
 from daemon.queue import Doorbell
 from daemon.settings import Settings
@@ -39,6 +40,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         SettingsError: the address cannot be listened on.
+        NotYet: this machine does not have the address, as while its network starts.
         StoreError: the database cannot be used.
     """
     hang_up_stops()
@@ -46,6 +48,8 @@ def run(settings: Settings) -> None:
     try:
         serve(app, settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
     except OSError as exc:
+        if exc.errno == errno.EADDRNOTAVAIL:
+            raise NotYet(f"cannot listen on {settings.host}: this machine does not have the address.") from exc
         raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
         ) from exc

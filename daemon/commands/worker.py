@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from daemon import __version__
 from daemon.commands import wiring
 from daemon.deliveries.courier import Courier
 from daemon.deliveries.post import Post
 from daemon.errands import Errands
+from daemon.errors import DatabaseCorrupt, SettingsError
 from daemon.films import Films
 from daemon.jobs import Job, Report
 from daemon.outbound.addresses import Guard
@@ -26,47 +32,92 @@ from daemon.store.jobs import JobStore
 from daemon.store.workers import WorkerStore
 from daemon.worker.lock import WorkerLock, new_owner, seat
 from daemon.worker.loop import Outcome, Place, Rules, RunJob, Worker
+from daemon.worker.pulse import beats_through
 from daemon.worker.space import Ballast, Space
+from daemon.worker.ticker import Ticker
+from render.errors import FFmpegError
+from render.ffmpeg import FFmpeg
 from render.sandbox import sandbox_report
 
+_CHECK_EVERY_S = 86_400.0
+_log = logging.getLogger(__name__)
 
-def run(settings: Settings) -> None:
-    """Make films until a signal asks to stop.
+
+def run(settings: Settings, pulse_fd: int | None = None) -> None:
+    """Make films until a signal asks to stop. `pulse_fd` is the `Pulse.fd` of a parent that watches this process.
 
     Raises:
         AlreadyRunning: another worker has this data folder.
+        NotYet: what a dead one has started still has it.
+        SettingsError: FFmpeg is not where it is set to be.
         StoreError: the database cannot be used.
     """
+    pulse = beats_through(pulse_fd) if pulse_fd is not None else lambda: None
     with WorkerLock(settings.data / "worker.lock") as lock:
-        database = wiring.database(settings)
-        database.check()
-        _worker(settings, lock, database).run()
+        _worker(settings, lock, wiring.database(settings), pulse).run()
 
 
-def _worker(settings: Settings, lock: WorkerLock, database: Database) -> Worker:
+def _worker(settings: Settings, lock: WorkerLock, database: Database, pulse: Callable[[], None]) -> Worker:
     tools = wiring.tools(settings, wiring.ffmpeg(settings, pass_fds=(lock.fd,)))
+    if not os.access(tools.ffmpeg.executable, os.X_OK):
+        raise SettingsError(f"FFmpeg cannot be started: {tools.ffmpeg.executable} is no program; set FFMPEG.")
     retention = wiring.retention(settings, database)
-    space = Space([settings.data, settings.films], make_room=retention.make_room)
+    space = Space(settings.data, settings.films, make_room=retention.make_room)
     here = seat(settings.data)
     courier = _courier(settings, database, here)
     material = tools.sources(tools.ffmpeg)
     errands = Errands(ErrandStore(database), material.library, material.catalogue)
-    return Worker(
+    worker = Worker(
         JobStore(database, announce=wiring.announce(settings)),
         WorkerStore(database),
         Doorbell(wiring.queue_target(settings)),
         _run_job(tools, courier),
         Place(here, lock, settings.work, Films(settings.films), space, Ballast(settings.data / "ballast")),
         Rules(stop_s=settings.stop_s, lease_s=settings.lease_s),
-        about={
-            "version": __version__,
-            "host": socket.gethostname(),
-            "ffmpeg": tools.ffmpeg.version(),
-            "sandbox": sandbox_report(),
-        },
+        about=partial(_about, tools.ffmpeg),
         between=errands.run_next,
-        beside=[courier, Scheduler({"retention": (EVERY_MIN, retention.prune)})],
+        # All that may take long comes here, after the jobs of a dead worker were put back.
+        beside=[
+            courier,
+            Scheduler({"retention": (EVERY_MIN, retention.prune)}),
+            Ticker("check", _CHECK_EVERY_S, lambda: _check(database, worker), at_once=True),
+            _filled_library(settings),
+        ],
+        pulse=pulse,
     )
+    return worker
+
+
+def _about(ffmpeg: FFmpeg) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "host": socket.gethostname(),
+        "ffmpeg": _version(ffmpeg) or "unknown",
+        "sandbox": sandbox_report(),
+    }
+
+
+def _version(ffmpeg: FFmpeg) -> str:
+    """What FFmpeg calls itself; empty where it could not be asked now, which is no reason to make no films."""
+    try:
+        return ffmpeg.version()
+    except FFmpegError as exc:
+        _log.error("FFmpeg did not tell its version.", exc_info=exc, extra={"action": "ffmpeg_version"})
+        return ""
+
+
+def _check(database: Database, worker: Worker) -> None:
+    """Look for damage, beside the films: of a large file it takes minutes."""
+    try:
+        database.check()
+    except DatabaseCorrupt as exc:
+        worker.stop(exc)
+
+
+@contextmanager
+def _filled_library(settings: Settings) -> Iterator[None]:
+    wiring.fill_library(settings)
+    yield
 
 
 def _courier(settings: Settings, database: Database, here: str) -> Courier:

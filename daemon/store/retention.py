@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daemon.jobs import FINAL, Status, sources, stem
@@ -15,6 +15,10 @@ from daemon.store.database import Database
 from daemon.store.tables import CallbackRow, EventRow, JobRow, RepeatRow, utc_now
 
 BATCH = 500
+# No job of this service has ended before; a clock that says so was not set.
+EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+# More than the clocks of two machines should differ by: no job has ended so far ahead.
+_FARTHEST_AHEAD = timedelta(days=1)
 REPEATS_KEPT = timedelta(hours=25)  # they count for 24; one more, so that a clock that is put back finds them
 _IN_WORK = sources(Status.DONE)
 
@@ -51,9 +55,49 @@ class RetentionStore:
     def forget_films(self, films: Sequence[KeptFilm]) -> None:
         """Write down that the files of these films are gone."""
         for start in range(0, len(films), BATCH):
-            stems = [film.stem for film in films[start : start + BATCH]]
+            batch = films[start : start + BATCH]
+            ids, stems = [film.job_id for film in batch], [film.stem for film in batch]
             with self._database.write() as connection:
-                JobRow.update(film=None).where(JobRow.film << stems, JobRow.status << tuple(FINAL)).execute(connection)
+                these = (JobRow.id << ids, JobRow.film << stems, JobRow.status << tuple(FINAL))
+                JobRow.update(film=None).where(*these).execute(connection)
+
+    def adopt(self, job_ids: Collection[str]) -> None:
+        """Write down that there are films of these jobs, named by the job alone, where one is done and its row names
+        none: a worker of an earlier version, which runs beside this one, ends a job so."""
+        ids = sorted(job_ids)
+        for start in range(0, len(ids), BATCH):
+            these = (JobRow.id << ids[start : start + BATCH], JobRow.status == Status.DONE, JobRow.film.is_null())
+            with self._database.read() as connection:
+                found = [row.id for row in JobRow.select(JobRow.id).where(*these).execute(connection)]
+            if found:
+                with self._database.write() as connection:
+                    JobRow.update(film=JobRow.id).where(JobRow.id << found, *these[1:]).execute(connection)
+
+    def redate(self, gained: timedelta, *, ahead: bool) -> int:
+        """Put right when jobs have ended by a wrong clock; returns how many.
+
+        `gained` is how far the clock was put forward: films have become no older by that. Ends before `EARLIEST` are
+        taken to be now, and with `ahead` so is what is too far ahead, ends and Idempotency-Keys.
+        """
+        now = self.clock()
+        latest = now + _FARTHEST_AHEAD
+        wrong = JobRow.finished_at < EARLIEST
+        if ahead:
+            wrong |= JobRow.finished_at > latest
+        if gained:
+            wrong |= JobRow.film.is_null(False)
+        query = JobRow.select().where(JobRow.status << tuple(FINAL), wrong)
+        if ahead:
+            with self._database.write() as connection:
+                RepeatRow.update(created_at=now).where(RepeatRow.created_at > latest).execute(connection)
+        with self._database.read() as connection:
+            seqs = [row.seq for row in query.select(JobRow.seq).execute(connection)]
+        for start in range(0, len(seqs), BATCH):
+            with self._database.write() as connection:
+                for row in list(query.where(JobRow.seq << seqs[start : start + BATCH]).execute(connection)):
+                    is_possible = EARLIEST <= row.finished_at <= latest
+                    _redate(connection, row, min(row.finished_at + gained, now) if is_possible else now)
+        return len(seqs)
 
     def count_jobs(self, ended_before: datetime) -> int:
         """How many jobs `remove_jobs` would remove."""
@@ -82,7 +126,9 @@ class RetentionStore:
         return count
 
     def needed_stems(self, job_ids: Collection[str]) -> dict[str, set[str]]:
-        """For those of these jobs that are known: the stems of the film and of the attempt that is in work."""
+        """For those of these jobs that are known: the stems of the film and of the attempt that is in work. Where no
+        film is known of one that is in work or done, an earlier version may be naming it by the job alone: see
+        `adopt`."""
         ids = sorted(job_ids)
         found: dict[str, set[str]] = {}
         columns = (JobRow.id, JobRow.film, JobRow.status, JobRow.attempt)
@@ -90,8 +136,12 @@ class RetentionStore:
             query = JobRow.select(*columns).where(JobRow.id << ids[start : start + BATCH])
             with self._database.read() as connection:
                 for row in query.execute(connection):
-                    in_work = {stem(row.id, row.attempt)} if row.status in _IN_WORK else set()
-                    found[row.id] = in_work | ({row.film} if row.film else set())
+                    needed = {row.film} if row.film else set()
+                    if row.status in _IN_WORK:
+                        needed |= {row.id, stem(row.id, row.attempt)}
+                    elif row.status == Status.DONE and not row.film:
+                        needed.add(row.id)
+                    found[row.id] = needed
         return found
 
     def may_run(self, job_ids: Collection[str]) -> set[str]:
@@ -105,6 +155,17 @@ class RetentionStore:
                 rows = JobRow.select(JobRow.id).where(batch, JobRow.status.not_in(over)).execute(connection)
                 found.update(row.id for row in rows)
         return found
+
+
+def _redate(connection: Any, row: Any, at: datetime) -> None:
+    """Change when a job has ended, and with it the callbacks about that end; it has not come or begun after it."""
+    about = (CallbackRow.job_id == row.id, CallbackRow.created_at == row.finished_at)
+    CallbackRow.update(created_at=at).where(*about).execute(connection)
+    changes = {"finished_at": at}
+    for name in ("created_at", "claimed_at", "started_at"):
+        if (before := getattr(row, name)) is not None:
+            changes[name] = min(before, at)
+    JobRow.update(changes).where(JobRow.seq == row.seq).execute(connection)
 
 
 def _is_told() -> Any:

@@ -11,6 +11,8 @@ from daemon.store.database import Database
 from daemon.store.tables import WorkerRow, utc_now
 
 SILENT_AFTER_S = 20.0
+# Clocks of two machines may differ by this much. What was heard of later still was so before a clock was put right.
+_CLOCKS_DIFFER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class WorkerSeen:
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it was heard of lately. For people who look: jobs are taken away by `daemon.worker.leases` only."""
-        return self.silent_s(now) <= SILENT_AFTER_S
+        return -_CLOCKS_DIFFER_S <= (now - self.seen_at).total_seconds() <= SILENT_AFTER_S
 
 
 class WorkerStore:
@@ -64,6 +66,12 @@ class WorkerStore:
         """Remove a worker that has stopped."""
         with self._database.write() as connection:
             WorkerRow.delete().where(WorkerRow.id == worker_id).execute(connection)
+
+    def leave_all(self, seat: str) -> None:
+        """Remove all workers of a seat, which are dead; only for who holds its lock. A worker's id is its seat, a dot
+        and the rest."""
+        with self._database.write() as connection:
+            WorkerRow.delete().where(WorkerRow.id.startswith(f"{seat}.")).execute(connection)
 
     def all(self) -> list[WorkerSeen]:
         """Read all workers, the one that was started last at the end."""

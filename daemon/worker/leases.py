@@ -29,10 +29,18 @@ class Leases:
         self._seen: dict[str, _Seen] = {}
         self._looked_at: float | None = None
 
-    def look(self, owners: Collection[str], beats: Mapping[str, int], now_s: float) -> frozenset[str]:
-        """Say which of `owners` are dead: those whose `beats` stood still, or were missing, for the whole lease."""
-        gap_s = 0.0 if self._looked_at is None else min(now_s - self._looked_at, self._lease_s / _LOOKS)
-        self._looked_at = now_s
+    def look(
+        self, owners: Collection[str], beats: Mapping[str, int], now_s: float, *, could_beat: bool = True
+    ) -> frozenset[str]:
+        """Say which of `owners` are dead: those whose `beats` stood still, or were missing, for the whole lease.
+
+        `could_beat`: whether beats could be written since the last look, as the observer has itself done. Where not,
+        nobody's silence means anything, and it is as if nobody had looked.
+        """
+        gap_s = 0.0
+        if could_beat:
+            gap_s = 0.0 if self._looked_at is None else min(now_s - self._looked_at, self._lease_s / _LOOKS)
+            self._looked_at = now_s
         before, self._seen = self._seen, {}
         for owner in owners:
             seen = before.get(owner)

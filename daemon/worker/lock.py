@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from daemon.errors import AlreadyRunning
+from daemon.errors import AlreadyRunning, NotYet
 
 _LOOK_EVERY_S = 0.05
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class WorkerLock:
@@ -45,7 +46,8 @@ class WorkerLock:
         """Take the lock.
 
         Raises:
-            AlreadyRunning: another worker, or what one has left behind, holds it.
+            AlreadyRunning: another worker holds it.
+            NotYet: what one has left behind holds it, which the kernel may still be ending.
         """
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -78,18 +80,22 @@ class WorkerLock:
                     f"Another worker (process {pid}) is running in {self.path.parent}; stop that first."
                 )
             if time.monotonic() > until:
-                raise AlreadyRunning(f"Something that an earlier worker started still holds {self.path}; end it first.")
+                raise NotYet(f"Something that an earlier worker started still holds {self.path}; end it first.")
             time.sleep(_LOOK_EVERY_S)
 
 
-def seat(data: Path) -> str:
-    """Name the place of a worker: 12 hexadecimal digits of this machine and this data folder.
+def seat(data: Path, boot_id: Path = _BOOT_ID) -> str:
+    """Name the place of a worker: 12 hexadecimal digits of this machine since its start and of this data folder.
 
     Whoever holds the folder's lock is the only worker of the seat, so that jobs of the same seat are a dead one's. A
-    folder that was copied or mounted elsewhere is another seat.
+    folder that was copied or mounted elsewhere is another seat, and so is that of a machine which is a copy of this
+    one down to its name: see `boot_id` in random(4). Jobs from before a restart of the machine wait for a lease.
     """
     real = data.resolve()
-    facts = (socket.gethostname(), str(real), str(real.stat().st_ino))
+    boot = ""
+    with suppress(OSError):  # not every container shows it
+        boot = boot_id.read_text("ascii").strip()
+    facts = (socket.gethostname(), boot, str(real), str(real.stat().st_ino))
     return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from daemon import logs
-from daemon.errors import DatabaseBusy, DiskFull, StoreError, UnknownJob
+from daemon.errors import DatabaseBusy, DiskFull, StoreError, UnknownJob, VixError
 from daemon.films import Films
 from daemon.jobs import Claim, Job, Report
 from daemon.queue import Doorbell
@@ -30,11 +30,16 @@ from daemon.worker.lock import WorkerLock, new_owner
 from daemon.worker.orphans import Orphans
 from daemon.worker.space import Ballast, Space
 from daemon.worker.ticker import Ticker
-from daemon.worker.verdict import explain, is_disk_full, is_worth_another_try
+from daemon.worker.together import Together
+from daemon.worker.verdict import explain, is_disk_full, is_worth_another_try, too_large
 from daemon.worker.watch import watched
 
 _REPORT_EVERY_S = 0.5
+# So many waiting jobs are looked at for one whose film there is room for.
+_LOOK_AHEAD = 16
 BEATS_PER_LEASE = 6
+# Less than the supervisor grants, of which the film's end needs some, too.
+_LEAVE_S = 6.0
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -111,7 +116,8 @@ class Worker:
 
     The first signal gives the running film `rules.stop_s` seconds to finish, after which it is put back; any further
     one puts it back at once. `about` is shown to whoever asks about workers. `between` is called whenever no film is
-    being made; `beside` is entered before the first job is taken and left after the last has ended.
+    being made; `beside` is entered before the first job is taken and left after the last has ended. `pulse` is called
+    every few seconds while this goes on.
     """
 
     def __init__(
@@ -123,9 +129,10 @@ class Worker:
         place: Place,
         rules: Rules = Rules(),
         *,
-        about: Mapping[str, Any] | None = None,
+        about: Callable[[], Mapping[str, Any]] = dict,
         between: Between = lambda interrupted: None,
         beside: Sequence[AbstractContextManager[object]] = (),
+        pulse: Callable[[], object] = lambda: None,
     ) -> None:
         self.owner = new_owner(place.seat)
         self._store = store
@@ -137,9 +144,12 @@ class Worker:
         self._beside = beside
         self._stop = _Stop(rules.stop_s)
         self._bell: SimpleQueue[None] = SimpleQueue()  # its put() may be called by a signal handler, Event.set() not
-        told = {"pid": os.getpid(), **(about or {})}
+        self._because: VixError | None = None
         # Several beats a lease, since one may be late, and whoever looks may look at the wrong moment.
-        self._heartbeat = Heartbeat(workers, self.owner, told, min(EVERY_S, rules.lease_s / BEATS_PER_LEASE))
+        beat_every_s = min(EVERY_S, rules.lease_s / BEATS_PER_LEASE)
+        self._heartbeat = Heartbeat(
+            workers, self.owner, lambda: {"pid": os.getpid(), **about()}, beat_every_s, pulse=pulse
+        )
         self._orphans = Orphans(store, workers, self.owner, lease_s=rules.lease_s, max_attempts=rules.max_attempts)
 
     def run(self) -> None:
@@ -147,24 +157,28 @@ class Worker:
 
         Raises:
             DatabaseBroken: the database cannot be used any more.
+            VixError: what `stop` was given.
         """
         if not self._place.lock.held:
             raise ValueError("only who holds the worker's lock may touch the jobs of a dead worker")
-        with on_stop(self.stop), ExitStack() as stack:
+        with on_stop(self.stop), Together(_LEAVE_S) as together:
             self._insist(partial(self._orphans.of_seat, self._place.seat))
             self._clear_leftovers()
             self._place.ballast.load()
-            stack.enter_context(self._heartbeat)
-            stack.enter_context(self._doorbell.listen(self._rung))
-            stack.enter_context(Ticker("orphans", self._orphans.every_s, self._orphans.look))
+            together.enter(self._heartbeat)
+            together.enter(self._doorbell.listen(self._rung))
+            together.enter(Ticker("orphans", self._orphans.every_s, self._orphans.look))
             for one in self._beside:
-                stack.enter_context(one)
+                together.enter(one)
             _log.info("The worker is ready.", extra={"action": "worker_ready", "owner": self.owner})
             while not self._stop.asked:
+                self._heartbeat.moves()
                 self._do_between()
                 if not self.run_once():
                     self._pause()
         _log.info("The worker has stopped.", extra={"action": "worker_stopped", "owner": self.owner})
+        if self._because:
+            raise self._because
 
     def run_once(self) -> bool:
         """Make the film that is next; False where none waits, or none can be made now."""
@@ -188,14 +202,16 @@ class Worker:
                 self._let_go(job)
         return True
 
-    def stop(self) -> None:
-        """Ask to end, as a signal does."""
+    def stop(self, because: VixError | None = None) -> None:
+        """Ask to end, as a signal does; `run` raises `because`."""
+        self._because = self._because or because
         self._stop.ask()
         self._bell.put(None)
 
     def _do_between(self) -> None:
         def interrupted() -> bool:
-            return self._stop.asked or self._store.next_work() is not None
+            self._heartbeat.moves()
+            return self._stop.asked or bool(self._store.upcoming(1))
 
         try:
             self._between(interrupted)
@@ -203,12 +219,15 @@ class Worker:
             _log.error("What is done between films failed.", exc_info=exc, extra={"action": "between_failed"})
 
     def _next(self) -> Job | None:
-        """Claim the job that is next, if there is room for its film; else all jobs wait."""
-        work = self._store.next_work()
-        if work is None:
-            return None
-        self._place.films.folder.mkdir(parents=True, exist_ok=True)
-        return self._store.claim(self.owner) if self._place.space.is_enough(work) else None
+        """Claim the first of the waiting jobs that there is room for; None where there is none."""
+        while waiting := self._store.upcoming(_LOOK_AHEAD):
+            self._place.films.folder.mkdir(parents=True, exist_ok=True)
+            chosen = self._place.space.choose([work for _, work in waiting])
+            if chosen is None:
+                return None
+            if job := self._store.claim(self.owner, waiting[chosen][0]):
+                return job
+        return None
 
     def _attempt(self, job: Job) -> Callable[[], bool]:
         """Run a job; what is returned writes down what came of it."""
@@ -216,10 +235,13 @@ class Worker:
         with watched(job.claim, self._store.holds) as lost:
 
             def cancelled() -> bool:
+                self._heartbeat.moves()
                 self._stop.log()
                 return bool(lost) or report.lost or self._stop.now
 
             try:
+                if film := self._place.space.never_fits(job.work):
+                    return partial(self._store.fail, job.claim, too_large(film))
                 outcome = self._run_job(job, report, cancelled)
             except Exception as exc:
                 if lost or report.lost:
@@ -230,8 +252,9 @@ class Worker:
     def _verdict(self, job: Job, exc: Exception) -> Callable[[], bool]:
         """Decide what an error means for its job: put back as if nothing had been, tried again, or failed."""
         # Whoever stops the worker may have stopped FFmpeg, too, as systemd does with a whole group.
-        if self._stop.asked and not getattr(exc, "permanent", False):
-            _log.info("A job is put back.", extra={"action": "job_put_back"})
+        # A file that it was probing then seems broken; a job that fails by itself does so again after the next start.
+        if self._stop.asked:
+            _log.info("A job is put back.", extra={"action": "job_put_back", "reason": type(exc).__name__})
             return partial(self._store.put_back, job.claim)
         if is_disk_full(exc):
             self._place.space.ran_out()
@@ -255,6 +278,7 @@ class Worker:
             StoreError: it cannot be written at all, or there is no time left; the next start finds an orphan.
         """
         while True:
+            self._heartbeat.moves()
             try:
                 return write()
             except (DatabaseBusy, DiskFull) as exc:
@@ -320,11 +344,10 @@ class _Reporter:
             return not self.lost
         try:
             self.lost = not self.store.report(self.claim, stage=stage, progress=progress)
-        except (DatabaseBusy, DiskFull) as exc:
-            _log.warning(
-                "Progress could not be written.",
-                extra={"action": "report_failed", "reason": str(exc)},
-            )
+        except StoreError as exc:
+            _log.warning("Progress could not be written.", extra={"action": "report_failed", "reason": str(exc)})
+        except Exception as exc:  # whatever it is, the film is made all the same
+            _log.error("Progress could not be written.", exc_info=exc, extra={"action": "report_failed"})
         self._told = told
         self._not_before = time.monotonic() + _REPORT_EVERY_S
         return not self.lost

@@ -32,26 +32,32 @@ class Orphans:
         self._mine = mine
         self._max_attempts = max_attempts
         self._leases = Leases(lease_s)
+        self._my_beats: int | None = None
         self._monotonic = monotonic
         self.every_s = lease_s / LOOKS_PER_LEASE
 
     def of_seat(self, seat: str) -> None:
-        """Put back everything that the own seat has in work; only for who holds its lock, before the first claim.
+        """Put back everything that the own seat has in work, and forget its workers; only for who holds its lock,
+        before it joins them and before the first claim.
 
         Raises:
-            StoreError: nothing was put back.
+            StoreError: not all of it was done, which may be done again.
         """
         _tell(self._jobs.release_seat(seat, self._max_attempts))
+        self._workers.leave_all(seat)
 
     def look(self) -> None:
-        """Put back the jobs of workers that have been silent for a lease.
+        """Put back the jobs of workers that have been silent for a lease in which this one has beaten: where nobody can
+        write, as on a full disk, all are silent and none is dead.
 
         Raises:
             StoreError: nothing was put back.
         """
         owners = self._jobs.owners_at_work() - {self._mine}
         beats = {worker.id: worker.beats for worker in self._workers.all()} if owners else {}
-        if dead := self._leases.look(owners, beats, self._monotonic()):
+        before, self._my_beats = self._my_beats, beats.get(self._mine)
+        could_beat = self._my_beats != before
+        if dead := self._leases.look(owners, beats, self._monotonic(), could_beat=could_beat):
             _tell(self._jobs.release(dead, self._max_attempts))
 
 

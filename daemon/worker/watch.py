@@ -9,6 +9,7 @@ from daemon.jobs import Claim
 from daemon.worker.ticker import Ticker
 
 EVERY_S = 0.5
+_JOIN_S = 2.0  # a question that is still under way then is not worth waiting for
 
 
 class Lost:
@@ -30,5 +31,5 @@ def watched(claim: Claim, holds: Callable[[Claim], bool], every_s: float = EVERY
         if not lost and not holds(claim):
             lost.known = True
 
-    with Ticker("watch", every_s, look):
+    with Ticker("watch", every_s, look, join_s=_JOIN_S):
         yield lost

@@ -15,16 +15,26 @@ from tests import servers
 
 
 class MovableClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until it is moved by time that passes, or put forward or back by somebody."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
+        self._passed_s = 0.0
 
     def __call__(self) -> datetime:
         return self.time
 
     def move(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self._passed_s += seconds
+
+    def step(self, seconds: float) -> None:
+        """Be put forward, or back."""
+        self.time += timedelta(seconds=seconds)
+
+    def uptime_s(self) -> float:
+        """Seconds that have passed, whatever the clock says."""
+        return self._passed_s
 
 
 @pytest.fixture

@@ -2,71 +2,110 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
-from daemon.errors import DatabaseBusy
-from daemon.store.workers import WorkerSeen
-from daemon.worker.pulse import Pulse
+import pytest
+
+from daemon.store.database import open_database
+from daemon.worker.pulse import Pulse, beats_through
+from tests.daemon.workers import eventually, is_ready, state, worker
 
 LEASE_S = 6.0
 
 
-@dataclass
-class Table:
-    """What the workers' table says, which is asked once a second here."""
+class Clock:
+    """A clock that the test moves."""
 
-    beats: dict[str, int] = field(default_factory=dict)
-    broken: bool = False
-    now_s: float = 1000.0
+    now_s = 1000.0
 
-    def all(self) -> list[WorkerSeen]:
-        if self.broken:
-            raise DatabaseBusy
-        then = datetime(2026, 1, 1, tzinfo=UTC)
-        return [WorkerSeen(name, {}, None, count, then, then) for name, count in self.beats.items()]
-
-    def pulse(self) -> Pulse:
-        return Pulse(self.all, "seat", LEASE_S, lambda: self.now_s)
-
-    def after(self, pulse: Pulse, seconds: int, pid: int = 7) -> bool:
-        gone = False
-        for _ in range(seconds):
-            self.now_s += 1
-            gone = pulse.is_gone(pid)
-        return gone
+    def __call__(self) -> float:
+        return self.now_s
 
 
-def test_one_that_beats_is_there_and_one_that_stops_is_gone() -> None:
-    table = Table({"seat.7-a": 1})
-    pulse = table.pulse()
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@contextmanager
+def closed_pulse(lease_s: float, clock: Clock | None = None) -> Iterator[Pulse]:
+    pulse = Pulse(lease_s, clock or time.monotonic)
+    yield pulse
+    pulse.close()
+
+
+@pytest.fixture
+def pulse(clock: Clock) -> Iterator[Pulse]:
+    with closed_pulse(LEASE_S, clock) as found:
+        yield found
+
+
+def after(pulse: Pulse, clock: Clock, seconds: int, pid: int = 7) -> bool:
+    gone = pulse.is_gone(pid)
+    for _ in range(seconds):
+        clock.now_s += 1
+        gone = pulse.is_gone(pid)
+    return gone
+
+
+def test_one_that_beats_is_there_and_one_that_stops_is_gone(pulse: Pulse, clock: Clock) -> None:
+    beat = beats_through(pulse.fd)
+    assert not pulse.is_gone(7)
     for _ in range(20):
-        table.beats["seat.7-a"] += 1
-        assert not table.after(pulse, 1)
-    assert not table.after(pulse, 5)
-    assert table.after(pulse, 2)
-    table.beats["seat.7-a"] += 1
-    assert not table.after(pulse, 1)
+        beat()
+        assert not after(pulse, clock, 1)
+    assert not after(pulse, clock, 4)
+    assert after(pulse, clock, 3)
+    beat()
+    assert not after(pulse, clock, 1)
 
 
-def test_only_this_process_of_this_seat_is_judged() -> None:
-    table = Table({"seat.7-a": 1, "other.8-b": 1, "seat.77-c": 1})
-    pulse = table.pulse()
-    assert table.after(pulse, 10)
-    assert not pulse.is_gone(8)
-    assert not Table({"seat.7-a": 1}).after(table.pulse(), 10, pid=6)
+def test_one_that_has_never_beaten_is_starting(pulse: Pulse, clock: Clock) -> None:
+    assert not after(pulse, clock, 100)
 
 
-def test_one_that_has_never_beaten_is_starting() -> None:
-    table = Table()
-    assert not table.after(table.pulse(), 100)
+def test_the_next_one_is_not_taken_for_the_one_before(pulse: Pulse, clock: Clock) -> None:
+    pulse.is_gone(7)
+    beats_through(pulse.fd)()
+    assert after(pulse, clock, 10)
+    beats_through(pulse.fd)()  # its last, heard when the next one runs
+    assert not after(pulse, clock, 100, pid=8)
+    beats_through(pulse.fd)()
+    assert after(pulse, clock, 10, pid=8)
 
 
-def test_a_table_that_cannot_be_read_says_nothing() -> None:
-    table = Table({"seat.7-a": 1})
-    pulse = table.pulse()
-    table.after(pulse, 4)
-    table.broken = True
-    assert not table.after(pulse, 100)
-    table.broken = False
-    assert not table.after(pulse, 1), "that nobody looked is no silence"
+def test_that_nobody_asked_is_no_silence(pulse: Pulse, clock: Clock) -> None:
+    pulse.is_gone(7)
+    beats_through(pulse.fd)()
+    after(pulse, clock, 1)
+    clock.now_s += 86_400
+    assert not after(pulse, clock, 1)
+
+
+def test_a_parent_that_does_not_listen_stops_nobody(pulse: Pulse) -> None:
+    beat = beats_through(pulse.fd)
+    for _ in range(2**17):  # more than a pipe holds
+        beat()
+
+
+def test_a_worker_beats_while_its_database_cannot_be_written(tmp_path: Path) -> None:
+    """A lock that another process keeps, for four leases; then the worker is stopped, which is noticed."""
+    open_database(tmp_path / "vix.db").close()
+    with closed_pulse(3.0) as pulse, worker(tmp_path, pulse_fd=pulse.fd, lease_s=3.0) as process:
+        pulse.is_gone(process.pid)
+        eventually(lambda: is_ready(tmp_path), "the worker is there")
+        with closing(sqlite3.connect(tmp_path / "vix.db", isolation_level=None)) as other:
+            other.execute("begin immediate")
+            until = time.monotonic() + 12
+            while time.monotonic() < until:
+                assert not pulse.is_gone(process.pid)
+                time.sleep(0.05)
+            other.execute("rollback")
+        process.send_signal(signal.SIGSTOP)
+        eventually(lambda: state(process.pid) == "T", "it stands still")
+        eventually(lambda: pulse.is_gone(process.pid), "that is noticed")

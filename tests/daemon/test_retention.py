@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import UnknownJob
+from daemon.errors import DatabaseBusy, UnknownJob
 from daemon.films import Films
 from daemon.jobs import Job
 from daemon.prepared import PreparedFiles
-from daemon.retention import Pruned, Retention
+from daemon.retention import Pruned, Retention, Steps
 from daemon.store.callbacks import CallbackStore, NewCallback, Outcome, State, Try
 from daemon.store.database import Database
 from daemon.store.events import EventStore
@@ -75,6 +75,7 @@ def shop_on(database: Database, folder: Path, clock: MovableClock, told: bool = 
         PreparedFiles(folder / "prepared"),
         keep_films=timedelta(days=7),
         keep_jobs=timedelta(days=90),
+        steps=Steps(clock.uptime_s),
     )
     return Shop(JobStore(database, clock, announce), retention, clock)
 
@@ -82,6 +83,13 @@ def shop_on(database: Database, folder: Path, clock: MovableClock, told: bool = 
 @pytest.fixture
 def shop(vix_database: Database, tmp_path: Path, movable_clock: MovableClock) -> Shop:
     return shop_on(vix_database, tmp_path, movable_clock)
+
+
+def stick(shop: Shop, job: Job) -> None:
+    """Put something in the place of a film that cannot be removed as a file, not even by root."""
+    film = shop.films.path(str(job.film), "mp4")
+    film.unlink()
+    film.mkdir()
 
 
 @every_database
@@ -145,6 +153,37 @@ class TestPruning:
         with pytest.raises(UnknownJob):
             shop.jobs.get(job.id)
 
+    def test_what_cannot_be_removed_holds_up_nothing_and_is_not_forgotten(
+        self, shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stuck, following = shop.made(), shop.made()
+        stick(shop, stuck)
+        shop.begun()
+        stray = "job_aaaaaaaaaaaaaaaaaaaa.1.mp4"
+        (shop.films.folder / stray).mkdir()
+        os.utime(shop.films.folder / stray, (shop.clock().timestamp(),) * 2)
+        shop.put("job_bbbbbbbbbbbbbbbbbbbb.1.mp4")
+        shop.retention.prepared.folder.mkdir()
+        (shop.retention.prepared.folder / f"{following.id}.json").mkdir()
+        shop.clock.move(90 * DAY + 1)
+        assert shop.retention.prune() == Pruned(films=1, film_bytes=1010, strays=1, jobs=1)
+        assert shop.jobs.get(stuck.id).film == stuck.film
+        assert shop.names() == sorted([f"{stuck.film}.jpg", f"{stuck.film}.mp4", stray])
+        assert len([one for one in caplog.records if one.__dict__.get("action") == "not_removed"]) == 3
+
+    def test_a_part_that_fails_holds_up_no_other(self, shop: Shop) -> None:
+        job, told = shop.made(), list[datetime]()
+
+        def fails(before: datetime) -> None:
+            raise DatabaseBusy
+
+        shop.clock.move(90 * DAY + 1)
+        with pytest.raises(DatabaseBusy):
+            replace(shop.retention, also=[fails, told.append]).prune()
+        assert len(told) == 1
+        with pytest.raises(UnknownJob):
+            shop.jobs.get(job.id)
+
     def test_further_tables_are_told_since_when(self, shop: Shop) -> None:
         told: list[datetime] = []
         replace(shop.retention, also=[told.append]).prune()
@@ -159,6 +198,21 @@ class TestStrays:
             shop.put(name)
         assert shop.retention.prune() == Pruned(strays=3)
         assert shop.names() == sorted([f"{done.film}.jpg", f"{done.film}.mp4", f"{running.stem}.mp4.part"])
+
+    def test_a_film_that_an_earlier_version_finishes_beside_this_one_is_adopted(self, shop: Shop) -> None:
+        """That one names the file by the job alone and does not know that the row should name it."""
+        job, under_way = shop.begun(), shop.begun()
+        shop.put(f"{under_way.id}.mp4")
+        shop.put(f"{job.id}.mp4")
+        assert shop.jobs.finish(job.claim, {})
+        assert shop.retention.prune(dry_run=True) == Pruned()
+        assert shop.retention.prune() == Pruned()
+        assert shop.jobs.get(job.id).film == job.id
+        assert shop.jobs.get(under_way.id).film is None
+        assert shop.names() == sorted([f"{job.id}.mp4", f"{under_way.id}.mp4"])
+        shop.clock.move(7 * DAY + 1)
+        assert shop.retention.prune() == Pruned(films=1, film_bytes=10)
+        assert shop.names() == [f"{under_way.id}.mp4"]
 
     def test_files_of_unknown_jobs_are_kept_as_long_as_films(self, shop: Shop) -> None:
         """They may be another service's; or VIX_DATABASE was changed, and all films would be gone at once."""
@@ -201,6 +255,29 @@ class TestRoom:
         assert shop.retention.make_room(1500) == 2020
         assert [shop.jobs.get(job.id).film is None for job in jobs] == [True, True, False, False]
 
+    def test_none_goes_where_that_would_not_be_enough(self, shop: Shop) -> None:
+        jobs = [shop.made(1000), shop.made(1000)]
+        shop.clock.move(2 * HOUR)
+        assert shop.retention.make_room(2021) == 0
+        assert [shop.jobs.get(job.id).film for job in jobs] == [job.film for job in jobs]
+        assert len(shop.names()) == 4
+
+    def test_films_on_another_machines_disk_are_none(self, shop: Shop) -> None:
+        elsewhere, here = shop.made(1000), shop.made(1000)
+        shop.films.remove(str(elsewhere.film))
+        shop.clock.move(2 * HOUR)
+        assert shop.retention.make_room(1000) == 1010
+        assert shop.jobs.get(elsewhere.id).film == elsewhere.film
+        assert shop.jobs.get(here.id).film is None
+
+    def test_one_that_cannot_be_removed_is_passed_over(self, shop: Shop) -> None:
+        stuck, following = shop.made(0), shop.made(1000)
+        stick(shop, stuck)
+        shop.clock.move(2 * HOUR)
+        assert shop.retention.make_room(1000) == 1010
+        assert shop.jobs.get(stuck.id).film == stuck.film
+        assert shop.jobs.get(following.id).film is None
+
     def test_one_that_was_finished_a_moment_ago_stays(self, shop: Shop) -> None:
         job = shop.made()
         shop.clock.move(HOUR / 2)
@@ -227,6 +304,19 @@ def test_prepared_jobs_go_with_their_jobs(shop: Shop) -> None:
         os.utime(folder / f"{job_id}.json", (shop.clock().timestamp(),) * 2)
     assert shop.retention.prune() == Pruned(prepared=2)
     assert [path.stem for path in folder.iterdir()] == [waits.id]
+
+
+def test_a_prepared_job_that_was_half_written_goes_with_its_job(shop: Shop) -> None:
+    done, waits = shop.made(), shop.jobs.submit(new_job()).job
+    folder = shop.retention.prepared.folder
+    folder.mkdir()
+    for job_id in (done.id, waits.id):
+        (folder / f"{job_id}.json.part").write_text("{")
+        os.utime(folder / f"{job_id}.json.part", (shop.clock().timestamp(),) * 2)
+    assert shop.retention.prune() == Pruned(prepared=1)
+    assert [path.name for path in folder.iterdir()] == [f"{waits.id}.json.part"]
+    shop.retention.prepared.drop(waits.id)
+    assert list(folder.iterdir()) == []
 
 
 class TestFilms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from daemon.store.database import Database, open_database
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.retention import KeptFilm, RetentionStore
 from daemon.store.views import JobViews
 from tests.daemon.conftest import new_job
 from tests.daemon.many_jobs import fill, plan, statements
@@ -85,7 +87,22 @@ def pages(database: Database) -> object:
     ]
 
 
-@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages])
+def prune(database: Database) -> object:
+    store, retention = JobStore(database), RetentionStore(database)
+    job = claimed(store)
+    assert store.finish(job.claim, {}, film=job.stem)
+    assert retention.remove_jobs(datetime(1970, 1, 1, 0, 0, 0, 10, tzinfo=UTC)) > 0
+    retention.redate(timedelta(days=1), ahead=True)
+    films = retention.films(datetime.now(UTC) + timedelta(days=1))
+    assert films == [KeptFilm(job.id, job.stem)]
+    retention.forget_films(films)
+    assert store.get(job.id).film is None
+    ids = [job.id]
+    retention.adopt(ids)
+    return retention.needed_stems(ids), retention.may_run(ids), retention.remove_repeats()
+
+
+@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune])
 def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], object]) -> None:
     with statements(full_database) as seen:
         use(full_database)
@@ -93,6 +110,13 @@ def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], o
     assert len(asked) >= 4
     plans = {statement: plan(full_database, statement) for statement in asked}
     assert {statement: text for statement, text in plans.items() if _SCAN.search(text)} == {}
+
+
+def test_the_rows_of_films_are_found_by_their_ids(full_database: Database) -> None:
+    with statements(full_database) as seen:
+        RetentionStore(full_database).forget_films([KeptFilm("job_done1", "job_done1.1")])
+    (update,) = [statement for statement in seen if statement.startswith("UPDATE")]
+    assert "(id=?)" in plan(full_database, update)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ def test_a_beat_concerns_nobody_else(workers: WorkerStore, movable_clock: Movabl
     assert [(seen.id, seen.beats) for seen in workers.all()] == [("b", 0), ("a", 1)]
 
 
+def test_a_whole_seat_leaves(workers: WorkerStore) -> None:
+    for name in ("seat.1-a", "seat.2-b", "seat2.1-c", "other.1-seat.1"):
+        workers.join(name, {})
+    workers.leave_all("seat")
+    assert {seen.id for seen in workers.all()} == {"seat2.1-c", "other.1-seat.1"}
+
+
 def test_joining_twice_is_starting_anew(workers: WorkerStore) -> None:
     workers.join("a", {"one": 1})
     workers.beat("a", "job_1")

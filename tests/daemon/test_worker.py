@@ -4,6 +4,8 @@ import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.errors import AlreadyRunning, DatabaseBroken, DatabaseBusy
+from daemon.errors import AlreadyRunning, DatabaseBroken, DatabaseBusy, DatabaseCorrupt, NotYet
 from daemon.films import Films
 from daemon.jobs import Claim, Job, Report, Status
 from daemon.logs import JsonFormatter
@@ -48,7 +51,7 @@ def hire(tmp_path: Path, job_store: JobStore, vix_database: Database) -> Iterato
                 lock,
                 tmp_path / "work",
                 Films(tmp_path / "films"),
-                space or Space([tmp_path], least_bytes=0),
+                space or Space(tmp_path, tmp_path, least_bytes=0),
                 Ballast(tmp_path / "ballast", 2**20),
             )
             rules = Rules(stop_s=30, sweep_s=0.05, lease_s=lease_s)
@@ -61,6 +64,19 @@ def hire(tmp_path: Path, job_store: JobStore, vix_database: Database) -> Iterato
 def well(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
     report("render", 50)
     return Outcome({"a": 1}, ("careful",))
+
+
+def film_s_of(wanted_bytes: int) -> float:
+    """The length of a film that needs so much of a disk: 1 MB a second, `least_bytes` apart."""
+    return wanted_bytes / 2**20
+
+
+def too_much_now(folder: Path) -> int:
+    """More bytes than are free, and less than the disk has."""
+    usage = shutil.disk_usage(folder)
+    if usage.used < 2**30:
+        pytest.skip("Needs a disk of which a GB is used.")
+    return usage.free + usage.used // 2
 
 
 def failing(exc: Exception) -> RunJob:
@@ -88,7 +104,6 @@ class TestOneJob:
             (RenderError("no"), "render_failed", True, "no"),
             (ZeroDivisionError("/secret"), "internal", False, "the log says what"),
             (OSError(errno.EACCES, "Denied", "/secret"), "internal", False, "the log says what"),
-            (DatabaseBroken("/secret"), "internal", False, "the log says what"),
         ],
     )
     def test_it_fails_and_the_next_one_runs(
@@ -198,13 +213,15 @@ class TestTrouble:
             (NoSpace("no room", "tail"), "disk_full"),
             (MemoryError(), "out_of_memory"),
             (FFmpegOutOfMemory("not enough memory", "tail"), "out_of_memory"),
+            (DatabaseBroken("/secret"), "internal"),
+            (DatabaseBusy("/secret"), "internal"),
         ],
     )
     def test_what_the_machine_lacks_for_a_moment_is_tried_again(
         self, hire: Hire, job_store: JobStore, tmp_path: Path, exc: Exception, code: str
     ) -> None:
         job = job_store.submit(new_job()).job
-        boss = hire(failing(exc), space=Space([tmp_path], least_bytes=0, pause_s=0))
+        boss = hire(failing(exc), space=Space(tmp_path, tmp_path, least_bytes=0, pause_s=0))
         for attempt in (1, 2):
             assert boss.run_once()
             found = job_store.get(job.id)
@@ -219,12 +236,74 @@ class TestTrouble:
         self, hire: Hire, job_store: JobStore, tmp_path: Path, vix_database: Database
     ) -> None:
         job = job_store.submit(new_job()).job
-        boss = hire(well, space=Space([tmp_path], least_bytes=2**60))
+        boss = hire(well, space=Space(tmp_path, tmp_path, least_bytes=too_much_now(tmp_path)))
         assert not boss.run_once()
         found = job_store.get(job.id)
         assert (found.status, found.attempt) == (Status.IN_QUEUE, 0)
         assert hire(well).run_once()
         assert job_store.get(job.id).status is Status.DONE
+
+    def test_what_fits_on_no_disk_of_this_size_fails_and_holds_up_nothing(
+        self, hire: Hire, job_store: JobStore, tmp_path: Path
+    ) -> None:
+        asked: list[int] = []
+        usage = shutil.disk_usage(tmp_path)
+        huge = job_store.submit(new_job(film_s=film_s_of(usage.total + 2**30))).job
+        small = job_store.submit(new_job(film_s=0)).job
+        boss = hire(well, space=Space(tmp_path, tmp_path, least_bytes=0, make_room=asked.append))
+        assert boss.run_once()
+        found = job_store.get(huge.id)
+        assert found.error
+        assert (found.status, found.error.code, found.error.permanent) == (Status.FAILED, "no_space", True)
+        needed_mb, disk_mb = (int(number) for number in re.findall(r"(\d+) MB", found.error.message))
+        assert needed_mb == (usage.total + 2**30) // 10**6
+        assert 0 < disk_mb <= usage.total // 10**6
+        assert boss.run_once()
+        assert job_store.get(small.id).status is Status.DONE
+        assert asked == [], "no film goes for one that does not fit anyway"
+
+    def test_a_film_that_has_no_room_now_lets_smaller_ones_pass(
+        self, hire: Hire, job_store: JobStore, tmp_path: Path
+    ) -> None:
+        large = job_store.submit(replace(new_job(film_s=film_s_of(too_much_now(tmp_path))), priority=1)).job
+        small = job_store.submit(new_job(film_s=0)).job
+        boss = hire(well)
+        assert boss.run_once()
+        assert job_store.get(small.id).status is Status.DONE
+        assert not boss.run_once()
+        assert (job_store.get(large.id).status, job_store.get(large.id).attempt) == (Status.IN_QUEUE, 0)
+
+    @pytest.mark.parametrize("exc", [DatabaseBroken("no"), DatabaseBusy("no"), ZeroDivisionError("no")])
+    def test_progress_that_cannot_be_written_is_no_reason_to_fail(
+        self, hire: Hire, vix_database: Database, movable_clock: MovableClock, exc: Exception
+    ) -> None:
+        class Mute(JobStore):
+            def report(self, claim: Claim, *, stage: str, progress: int) -> bool:
+                raise exc
+
+        store = Mute(vix_database, movable_clock)
+        job = store.submit(new_job()).job
+        assert hire(well, store).run_once()
+        assert store.get(job.id).status is Status.DONE
+
+    @pytest.mark.parametrize("exc", [MediaError("FFmpeg was told to end while it probed"), NoSpace("no", "tail")])
+    def test_whatever_comes_up_while_the_worker_stops_puts_the_job_back(
+        self, hire: Hire, job_store: JobStore, exc: Exception
+    ) -> None:
+        job = job_store.submit(new_job()).job
+
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            boss.stop()
+            raise exc
+
+        boss = hire(run_job)
+        assert boss.run_once()
+        found = job_store.get(job.id)
+        assert (found.status, found.error) == (Status.IN_QUEUE, None)
+        assert job_store.claim(boss.owner)
+        assert job_store.release_seat(boss.owner.partition(".")[0], max_attempts=2).failed == (), (
+            "it counts for nothing"
+        )
 
     def test_an_answer_that_was_lost_loses_no_film(
         self, hire: Hire, tmp_path: Path, vix_database: Database, movable_clock: MovableClock
@@ -262,7 +341,8 @@ class TestTrouble:
         self, tmp_path: Path, job_store: JobStore, vix_database: Database
     ) -> None:
         lock = WorkerLock(tmp_path / "lock")
-        place = Place("seat", lock, tmp_path, Films(tmp_path), Space([tmp_path]), Ballast(tmp_path / "ballast", 2**20))
+        ballast = Ballast(tmp_path / "ballast", 2**20)
+        place = Place("seat", lock, tmp_path, Films(tmp_path), Space(tmp_path, tmp_path), ballast)
         boss = Worker(job_store, WorkerStore(vix_database), Doorbell(tmp_path / "queue.db"), well, place)
         with pytest.raises(ValueError, match="lock"):
             boss.run()
@@ -333,7 +413,7 @@ class TestRun:
             return Outcome({})
 
         job = job_store.submit(new_job()).job
-        boss = hire(run_job, about={"ffmpeg": "9.0.2"})
+        boss = hire(run_job, about=lambda: {"ffmpeg": "9.0.2"})
         boss.run()
         (seen,) = told
         assert (seen.id, seen.job_id, seen.about) == (boss.owner, job.id, {"pid": os.getpid(), "ffmpeg": "9.0.2"})
@@ -362,14 +442,8 @@ class TestRun:
             run_job, beside=both, between=lambda interrupted: happened.append(f"errands, interrupted: {interrupted()}")
         )
         boss.run()
-        assert happened == [
-            "courier begins",
-            "scheduler begins",
-            "errands, interrupted: True",
-            "film",
-            "scheduler ends",
-            "courier ends",
-        ]
+        assert happened[:4] == ["courier begins", "scheduler begins", "errands, interrupted: True", "film"]
+        assert sorted(happened[4:]) == ["courier ends", "scheduler ends"]
 
     def test_jobs_of_a_worker_that_fell_silent_are_taken_over(
         self, hire: Hire, job_store: JobStore, vix_database: Database
@@ -387,6 +461,21 @@ class TestRun:
         found = job_store.get(job.id)
         assert (found.status, found.attempt, found.owner) == (Status.DONE, 2, boss.owner)
 
+    def test_what_it_was_stopped_for_is_raised_after_everything_has_ended(
+        self, hire: Hire, job_store: JobStore, vix_database: Database
+    ) -> None:
+        def run_job(job: Job, report: Report, cancelled: Callable[[], bool]) -> Outcome:
+            boss.stop(DatabaseCorrupt())
+            boss.stop()
+            return Outcome({})
+
+        job = job_store.submit(new_job()).job
+        boss = hire(run_job)
+        with pytest.raises(DatabaseCorrupt):
+            boss.run()
+        assert job_store.get(job.id).status is Status.DONE
+        assert WorkerStore(vix_database).all() == []
+
 
 class TestLock:
     def test_a_seat_is_one_folder_on_one_machine(self, tmp_path: Path) -> None:
@@ -401,6 +490,14 @@ class TestLock:
         first.rename(tmp_path / "moved")
         first.mkdir()
         assert seat(first) != before, "another folder at the same path"
+
+    def test_a_copy_of_a_machine_is_another_seat(self, tmp_path: Path) -> None:
+        """All that it has copied is the same, but each start of each machine has a number of its own."""
+        for name in ("one", "two"):
+            (tmp_path / name).write_text(f"{name}-boot-id\n")
+        assert seat(tmp_path, tmp_path / "one") != seat(tmp_path, tmp_path / "two")
+        assert seat(tmp_path, tmp_path / "one") == seat(tmp_path, tmp_path / "one")
+        assert seat(tmp_path, tmp_path / "none") == seat(tmp_path, tmp_path / "none"), "not every container shows it"
 
     def test_an_orphan_holds_it_until_it_ends(self, tmp_path: Path) -> None:
         script = """
@@ -422,7 +519,7 @@ with WorkerLock(Path(sys.argv[1])) as lock:
                 holder.wait()
             assert is_alive(orphan)
             if seconds == "600":
-                with pytest.raises(AlreadyRunning, match="earlier worker"):
+                with pytest.raises(NotYet, match="earlier worker"):
                     WorkerLock(path, orphans_s=patience_s).__enter__()
                 os.kill(orphan, 9)
             else:
@@ -434,7 +531,7 @@ with WorkerLock(Path(sys.argv[1])) as lock:
         path.write_text(f"{os.getpid()} 12345")
         with path.open() as orphans:
             fcntl.flock(orphans, fcntl.LOCK_EX)
-            with pytest.raises(AlreadyRunning, match="earlier worker"):
+            with pytest.raises(NotYet, match="earlier worker"):
                 WorkerLock(path, orphans_s=0.1).__enter__()
         with WorkerLock(path) as lock:
             assert lock.held

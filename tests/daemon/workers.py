@@ -35,6 +35,7 @@ def worker(data: Path, **settings: Any) -> Iterator[subprocess.Popen[str]]:
         cwd=Path(__file__).parents[2],
         stderr=subprocess.PIPE,
         text=True,
+        pass_fds=[settings["pulse_fd"]] if "pulse_fd" in settings else [],
     )
     try:
         yield process

@@ -15,7 +15,8 @@ def child(service: Service, command: str) -> int:
     """The process id of a child of `up`; 0 while there is none."""
     parent = service.processes["up"].pid
     for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(f"\0{command}\0".encode()):
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if arguments.partition(b"\0daemon\0")[2].split(b"\0")[0] == command.encode():
             return int(pid)
     return 0
 

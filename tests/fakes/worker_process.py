@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import failpoints
-from daemon.errors import AlreadyRunning
+from daemon.errors import AlreadyRunning, NotYet
 from daemon.films import Films
 from daemon.jobs import Job, Report
 from daemon.limits import LEAST_FREE_BYTES
@@ -35,6 +35,7 @@ from daemon.store.retention import RetentionStore
 from daemon.store.workers import WorkerStore
 from daemon.worker.lock import WorkerLock, seat
 from daemon.worker.loop import Outcome, Place, Rules, RunJob, Worker
+from daemon.worker.pulse import beats_through
 from daemon.worker.space import Ballast, Space
 from render.errors import Cancelled, FFmpegFailed, FFmpegOutOfMemory, MediaError, NoSpace
 from render.sandbox import Child
@@ -51,6 +52,7 @@ DEFAULTS: dict[str, Any] = {
     "least_bytes": LEAST_FREE_BYTES,
     "pause_s": 60.0,
     "fail_at": "",
+    "pulse_fd": None,
 }
 
 
@@ -135,18 +137,23 @@ def main(data: Path, told: dict[str, Any]) -> None:
             keep_jobs=timedelta(days=90),
         )
         space = Space(
-            [data], least_bytes=settings["least_bytes"], make_room=retention.make_room, pause_s=settings["pause_s"]
+            *(data, films.folder),
+            least_bytes=settings["least_bytes"],
+            make_room=retention.make_room,
+            pause_s=settings["pause_s"],
         )
         place = Place(seat(data), lock, work, films, space, Ballast(data / "ballast"))
         rules = Rules(settings["stop_s"], settings["sweep_s"], settings["max_attempts"], settings["lease_s"])
         doorbell = Doorbell(data / "queue.db")
         beside = [Scheduler({"retention": (EVERY_MIN, retention.prune)})]
-        Worker(JobStore(database), WorkerStore(database), doorbell, run_job, place, rules, beside=beside).run()
+        pulse = beats_through(settings["pulse_fd"]) if settings["pulse_fd"] is not None else lambda: None
+        store, workers = JobStore(database), WorkerStore(database)
+        Worker(store, workers, doorbell, run_job, place, rules, beside=beside, pulse=pulse).run()
 
 
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), json.loads(sys.argv[2]))
-    except AlreadyRunning as exc:
+    except (AlreadyRunning, NotYet) as exc:
         sys.stderr.write(f"{exc}\n")
         sys.exit(exc.exit_code)

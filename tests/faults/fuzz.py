@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import re
 import subprocess
@@ -84,7 +85,7 @@ def target(data: Path) -> Iterator[Target]:
     with running(services, bound_server(app, "127.0.0.1", 0)) as server:
         worker.start()
         try:
-            with Heartbeat(services.workers, "fuzz", {"ffmpeg": "9.0.2"}):
+            with Heartbeat(services.workers, "fuzz", lambda: {"ffmpeg": "9.0.2"}, stuck_s=math.inf):
                 yield Target(server.url, services)
         finally:
             stopped.set()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ import pytest
 from daemon.jobs import Status
 from daemon.store.database import open_database
 from daemon.store.jobs import JobStore
-from daemon.worker.space import BALLAST_BYTES
-from tests.daemon.workers import PATIENCE_S, eventually, submit, worker
+from daemon.worker.space import BALLAST_BYTES, Space
+from tests.daemon.workers import PATIENCE_S, eventually, submit, timed_job, worker
 
 MIB = 2**20
 DISK_BYTES = 64 * MIB
@@ -88,11 +89,41 @@ def test_one_that_never_fits_fails_and_says_why(small_disk: Path) -> None:
     database.close()
 
 
+def test_a_film_without_room_lets_smaller_ones_pass_and_is_made_once_it_has_some(small_disk: Path) -> None:
+    database = open_database(small_disk / "vix.db")
+    store = JobStore(database)
+    with worker(small_disk, least_bytes=MIB, sweep_s=0.1):
+        eventually(lambda: (small_disk / "ballast").exists(), "the reserve is made")
+        hog = fill(small_disk, 10 * MIB)
+        never, large, small = (
+            store.submit(replace(timed_job(0.01), film_s=film_s)).job for film_s in (2 * DISK_BYTES / MIB, 30, 0)
+        )
+        eventually(lambda: store.get(small.id).status is Status.DONE, "the small one is made")
+        failed = store.get(never.id)
+        assert failed.error
+        assert (failed.status, failed.error.code) == (Status.FAILED, "no_space")
+        assert (store.get(large.id).status, store.get(large.id).attempt) == (Status.IN_QUEUE, 0)
+        hog.unlink()
+        eventually(lambda: store.get(large.id).status is Status.DONE, "so is the large one")
+    database.close()
+
+
+def test_films_go_only_from_the_disk_that_is_short(small_disk: Path, tmp_path: Path) -> None:
+    asked: list[int] = []
+    fill(small_disk, 2 * MIB)
+    for work, films in ((small_disk, tmp_path), (tmp_path, small_disk)):
+        space = Space(work, films, least_bytes=10 * MIB, make_room=asked.append)
+        assert space.choose([0]) is None
+    (wanted,) = asked
+    assert 8 * MIB <= wanted < 9 * MIB, "only where the films are on it"
+
+
 def test_jobs_wait_while_there_is_too_little_room(tmp_path: Path, patient_store: JobStore) -> None:
-    """Without a disk of its own: more is asked for than any disk has."""
-    with worker(tmp_path, least_bytes=2**60, sweep_s=0.1) as process:
+    """Without a disk of its own: more is asked for than is free."""
+    usage = shutil.disk_usage(tmp_path)
+    with worker(tmp_path, least_bytes=usage.free + usage.used // 2, sweep_s=0.1) as process:
         job = submit(patient_store, 0.01)
-        eventually(lambda: "Jobs wait for room" in _log(tmp_path), "it says so")
+        eventually(lambda: "A job waits for room" in _log(tmp_path), "it says so")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
     found = patient_store.get(job.id)

@@ -143,6 +143,7 @@ INDEXES = {
         ["status", "rank", "seq", "work"],
     ],
     "event": [["job_id", "seq"]],
+    "repeat": [["created_us"], ["job_id"]],
     "callback": [["state", "next_us"], ["job_id"]],
     "callback_try": [["callback_id"]],
     "errand": [["done_us"]],

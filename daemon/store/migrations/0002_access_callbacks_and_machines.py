@@ -34,7 +34,7 @@ class Repeat(Model):
     class Meta:
         table_name = "repeat"
         primary_key = CompositeKey("key_id", "word")
-        indexes = ((("created_us",), False),)
+        indexes = ((("created_us",), False), (("job_id",), False))
 
 
 class Worker(Model):
