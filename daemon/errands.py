@@ -6,6 +6,7 @@ Errands give way to films: one that takes long is interrupted, and goes on where
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 class Errands:
-    """What a worker can be asked for, on its own library and catalogue."""
+    """What a worker can be asked for, on its own library and catalogue. Answers tell which machine's these are."""
 
     def __init__(self, store: ErrandStore, library: Library, catalogue: Catalogue) -> None:
         self._store = store
         self._library = library
         self._catalogue = catalogue
+        self._host = socket.gethostname()
 
     def run_next(self, interrupted: Callable[[], bool]) -> bool:
         """Do the oldest errand; False where there is none, or it was interrupted.
@@ -47,8 +49,12 @@ class Errands:
             return False
         except (RenderError, OSError) as exc:
             answer = {"error": str(exc)}
+        except Exception as exc:
+            answer = {"error": "Something went wrong; the worker's log says what."}
+            told = {"action": "errand_failed", "errand": errand.name}
+            _log.error("An errand could not be done.", exc_info=exc, extra=told)
         _log.info("An errand is done.", extra={"action": "errand_done", "errand": errand.name})
-        self._store.done(errand, answer)
+        self._store.done(errand, {"host": self._host, **answer})
         return True
 
     def scan(self, errand: Errand, interrupted: Callable[[], bool]) -> dict[str, Any]:

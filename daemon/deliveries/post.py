@@ -24,7 +24,8 @@ from daemon.store.callbacks import Callback, CallbackStore, Outcome, State, Try
 from daemon.store.tables import utc_now
 
 MOST_ANSWER_BYTES = 65_536
-# Longer than a try and the waits of a busy database; whoever holds the seat's lock need not wait for it.
+# Longer than a try and the waits of a busy database, by more than the clocks of two machines should differ: one that
+# is ahead by all of it sends what another is sending, under the same id. The seat's next worker does not wait for it.
 _VISIBLE_FOR_S = 180.0
 _log = logging.getLogger(__name__)
 
@@ -72,14 +73,16 @@ class Post:
         Raises:
             StoreError: it could not be written; try again.
         """
-        mine = self.store.record(callback, self.owner, outcome)
+        state = self.store.record(callback, self.owner, outcome)
         failpoints.reach("callback_written")
         told = {"job": callback.job_id, "callback": callback.id, "status": outcome.attempt.status}
-        if not mine:
+        if state is None:
             _log.warning("A callback was taken from this sender.", extra={"action": "callback_lost", **told})
-        elif outcome.state is State.DONE:
+        elif state is State.DONE:
             _log.info("A callback is delivered.", extra={"action": "callback_done", **told})
-        elif outcome.state is State.READY:
+        elif state is State.SUPERSEDED:
+            _log.info("A callback is not true any more.", extra={"action": "callback_superseded", **told})
+        elif state is State.READY:
             told |= {"again_in_s": round(outcome.wait_s), "reason": outcome.attempt.message}
             _log.info("A callback is tried again later.", extra={"action": "callback_waits", **told})
         else:

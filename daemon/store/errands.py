@@ -17,7 +17,8 @@ _TRIES = "tries"
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One errand. `answer` is there once `done_at` is: JSON, with the member `error` where it went wrong."""
+    """One errand. `answer` is there once `done_at` is: JSON, with `host` where a worker has done it, and `error` where
+    that went wrong."""
 
     id: int
     name: str

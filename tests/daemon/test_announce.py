@@ -6,12 +6,17 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from daemon.announce import announcer
+from daemon.errors import LinkExpired
 from daemon.jobs import CallbackTo, Failure, NewJob
+from daemon.links import Signing
+from daemon.signing import LinkSigner
 from daemon.store.callbacks import Callback, CallbackStore
 from daemon.store.database import Database
 from daemon.store.jobs import JobStore
@@ -126,6 +131,27 @@ def test_without_a_url_nobody_is_told(jobs: JobStore, outbox: CallbackStore, mov
     cancel(jobs, jobs.submit(replace(NEW, callback=None)).job.id)
     movable_clock.move(60)
     assert due(outbox) == []
+
+
+def test_links_of_a_finished_film_need_no_key(
+    vix_database: Database, outbox: CallbackStore, movable_clock: Any
+) -> None:
+    signer = LinkSigner(b"pepper" * 8)
+    lasts = timedelta(hours=24)
+    jobs = JobStore(vix_database, movable_clock, announcer(sign=lambda at: Signing(signer, at + lasts)))
+    job_id = jobs.submit(NEW).job.id
+    finish(jobs, job_id)
+    end = movable_clock() + lasts
+    movable_clock.move(60)
+    result = json.loads(due(outbox)[0].body)["data"]["result"]
+    for kind, suffix in (("download", "mp4"), ("thumbnail", "jpg")):
+        link = urlsplit(result[f"signed_{kind}_url"])
+        assert f"https://films.example{link.path}" == result[f"{kind}_url"]
+        said = dict(parse_qsl(link.query))
+        signer.check(f"{job_id}.{suffix}", said["expires"], said["signature"], end - timedelta(seconds=1))
+        with pytest.raises(LinkExpired):
+            signer.check(f"{job_id}.{suffix}", said["expires"], said["signature"], end)
+    assert result["signed_until"] == end.replace(microsecond=0).isoformat(timespec="milliseconds")
 
 
 @pytest.mark.parametrize("callback", [None, CallbackTo(HOOK)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -89,6 +90,88 @@ def test_the_end_lets_tries_end(vix_database: Database, outbox: CallbackStore) -
         with Courier(outbox, post, "seat", grace_s=30):
             wait_for(lambda: len(receiver.heard) == 1)
         assert outbox.counts()[State.DONE] == 1
+
+
+def broken(database: Database, event: str) -> Callable[[], None]:
+    """Have the database refuse something as no program expects; what is returned mends it."""
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute(f"create trigger broken before {event} begin select raise(abort, 'broken'); end")
+
+    def mend() -> None:
+        other.execute("drop trigger broken")
+        other.close()
+
+    return mend
+
+
+def test_what_goes_wrong_at_a_claim_does_not_end_the_courier(
+    vix_database: Database, outbox: CallbackStore, courier: Courier, caplog: pytest.LogCaptureFixture
+) -> None:
+    mend = broken(vix_database, "update on callback")
+    with n8n(host=HOST) as receiver:
+        put(vix_database, f"{receiver.url}/x")
+        wait_for(lambda: "callback_claim_failed" in [getattr(record, "action", "") for record in caplog.records])
+        mend()
+        wait_for(lambda: outbox.counts()[State.DONE] == 1)
+
+
+def test_what_cannot_be_written_down_is_sent_again(
+    vix_database: Database, outbox: CallbackStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does it shut its host out."""
+    mend = broken(vix_database, "insert on callback_try")
+    post = Post(outbox, Outbound(Guard([HOST])), lambda key_id: [SECRET], "seat.1-aa")
+    with n8n(host=HOST) as receiver, Courier(outbox, post, "seat", tidy_every_s=0.1):
+        put(vix_database, f"{receiver.url}/1", "job_1")
+        wait_for(lambda: "callback_write_failed" in [getattr(record, "action", "") for record in caplog.records])
+        mend()
+        put(vix_database, f"{receiver.url}/2", "job_2")
+        wait_for(lambda: outbox.counts()[State.DONE] == 2)
+        assert len({heard.headers["webhook-id"] for heard in receiver.heard}) == 2
+
+
+NO_THREADS = """
+import pathlib, sys, threading, time
+from daemon.outbound.addresses import Guard
+from daemon.deliveries.courier import Courier
+from daemon.deliveries.post import Post
+from daemon.outbound.client import Outbound
+from daemon.store.callbacks import CallbackStore, State
+from daemon.store.database import open_database
+path, secret, host = sys.argv[1:]
+store = CallbackStore(open_database(pathlib.Path(path)))
+with Courier(store, Post(store, Outbound(Guard([host])), lambda key: [secret], "seat.2-bb"), "seat", at_once=1):
+    threading.stack_size(2**46)  # no kernel has so much
+    try:
+        threading.Thread(target=print).start()
+        sys.exit("a thread was started")
+    except (RuntimeError, MemoryError):
+        pass
+    print("ready", flush=True)
+    sys.stdin.readline()
+    threading.stack_size(0)
+    sys.stdin.read()
+"""
+
+
+def test_a_time_without_room_for_threads_loses_nothing(vix_database: Database, outbox: CallbackStore) -> None:
+    """Tries go on, one by one, although what they need has no room either."""
+    command = [sys.executable, "-c", NO_THREADS, str(vix_database.path), SECRET, HOST]
+    with (
+        n8n(host=HOST) as receiver,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender,
+    ):
+        assert sender.stdin
+        assert sender.stdout
+        assert sender.stdout.readline() == "ready\n"
+        for number in range(3):
+            put(vix_database, f"{receiver.url}/{number}", f"job_{number}")
+        wait_for(lambda: all(tries for number in range(3) for _, tries in outbox.of_job(f"job_{number}", "key1")))
+        sender.stdin.write("\n")
+        sender.stdin.flush()
+        wait_for(lambda: outbox.counts()[State.DONE] == 3)
+        sender.communicate(timeout=60)
+        assert sender.returncode == 0
 
 
 DYING = """

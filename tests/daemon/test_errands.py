@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class House:
         self.looked.append(path.name)
         if path.name == "lost.mp4":
             raise FFmpegLost("FFmpeg is gone")
+        if path.name == "odd.mp4":
+            raise ZeroDivisionError("canary")
         defects = {"frozen.mp4": "its picture does not move", "short.mp4": "it is too short", "broken.mp4": "broken"}
         length_s = Fraction(1, 2) if path.name == "short.mp4" else Fraction(1)
         video = VideoInfo(1080, 1920, Fraction(1), RATE, 30, length_s, "yuv420p", "bt709", False, "sdr", "h264")
@@ -64,6 +67,7 @@ def test_a_scan_looks_at_every_clip_once(house: House) -> None:
     assert house.errands.run_next(never)
     assert sorted(house.looked) == ["broken.mp4", "frozen.mp4", "good.mp4", "short.mp4"]
     assert house.answer() == {
+        "host": socket.gethostname(),
         "styles": [
             {
                 "name": "stars",
@@ -80,7 +84,7 @@ def test_a_scan_looks_at_every_clip_once(house: House) -> None:
                 "seconds": 1.0,
                 "skipped": [{"clip": "frozen.mp4", "reason": "its picture does not move"}],
             },
-        ]
+        ],
     }
     assert not house.errands.run_next(never)
 
@@ -134,7 +138,17 @@ def test_what_goes_wrong_is_the_answer(house: House) -> None:
     (house.library.root / "styles" / "waves" / "lost.mp4").touch()
     house.store.ask("scan")
     assert house.errands.run_next(never)
-    assert house.answer() == {"error": "FFmpeg is gone"}
+    assert house.answer() == {"host": socket.gethostname(), "error": "FFmpeg is gone"}
+
+
+def test_what_nobody_foresaw_is_the_answer_at_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    (house.library.root / "styles" / "waves" / "odd.mp4").touch()
+    house.store.ask("scan")
+    assert house.errands.run_next(never)
+    assert "log" in str(house.answer()["error"])
+    assert "canary" not in str(house.answer())
+    assert "canary" in caplog.text
+    assert not house.errands.run_next(never)
 
 
 def test_an_errand_of_a_newer_program_is_not_done_for_ever(house: House) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from daemon.store.callbacks import Callback, CallbackStore, NewCallback, Outcome, State, Try, insert
+from daemon.deliveries.schedule import WAITS_S
+from daemon.store.callbacks import LONGEST_WAIT, Callback, CallbackStore, NewCallback, Outcome, State, Try, insert
 from daemon.store.database import Database
+from daemon.store.tables import JobRow
 from tests.daemon.conftest import every_database
 
 URL = "https://n8n.example:5678/webhook-waiting/8?signature=secret"
@@ -79,9 +81,9 @@ def test_goes_with_the_transaction_it_is_put_in(
 
 
 def test_one_try_at_a_time_for_a_host(outbox: CallbackStore, put: Put, movable_clock: Any) -> None:
-    put("job_1")
-    put("job_2", "HTTPS://user:pw@N8N.example:5678/other")
-    put("job_3", "https://n8n.example/x")  # another port
+    put("job_1", wait_s=-3)  # what is due at the same time has no order
+    put("job_2", "HTTPS://user:pw@N8N.example:5678/other", wait_s=-2)
+    put("job_3", "https://n8n.example/x", wait_s=-1)  # another port
     first, third = taken(outbox), taken(outbox, "another.2")
     assert (first.job_id, third.job_id) == ("job_1", "job_3")
     assert outbox.claim_due("seat.1", 60) is None
@@ -170,7 +172,10 @@ def test_the_log_of_a_job(outbox: CallbackStore, put: Put, movable_clock: Any) -
     assert outbox.of_job("job_9", "key1") == []
 
 
-def test_once_more_from_the_beginning(outbox: CallbackStore, put: Put, movable_clock: Any) -> None:
+def test_once_more_from_the_beginning(
+    outbox: CallbackStore, put: Put, movable_clock: Any, vix_database: Database
+) -> None:
+    ended_job(vix_database, "job_1", movable_clock())
     put()
     first = taken(outbox)
     assert outbox.record(first, "seat.1", outcome(movable_clock, State.FAILED, 0.0, 401))
@@ -203,3 +208,75 @@ def test_old_ones_are_forgotten_with_their_tries(outbox: CallbackStore, put: Put
 def test_no_url_can_break_the_end_of_a_job(outbox: CallbackStore, put: Put, url: str) -> None:
     put(url=url)
     assert taken(outbox).url == url
+
+
+def ended_job(database: Database, job_id: str, at: datetime) -> None:
+    values = {"kind": "template", "spec": {}, "seed": 1, "key_id": "key1", "client_data": None, "film_s": 1.0}
+    with database.write() as connection:
+        JobRow.insert(id=job_id, status="done", work=1.0, created_at=at, finished_at=at, **values).execute(connection)
+
+
+def test_what_this_owner_lost_is_sent_again(outbox: CallbackStore, put: Put) -> None:
+    put("job_1", "http://a/")
+    put("job_2", "http://b/")
+    put("job_3", "http://c/")
+    lost, kept, _ = taken(outbox), taken(outbox), taken(outbox, "other.2")
+    assert outbox.tidy("seat.1", {kept.id}) == 1
+    assert outbox.tidy("seat.1", {kept.id}) == 0
+    again = taken(outbox)
+    assert (again.id, again.tries) == (lost.id, 2)
+
+
+@pytest.mark.parametrize(("ahead_s", "tries"), [(7200, 0), (86_400 * 365, 0), (86_400 * 365, 1)])
+def test_a_clock_that_was_ahead_puts_nothing_off(
+    outbox: CallbackStore, put: Put, movable_clock: Any, ahead_s: float, tries: int
+) -> None:
+    movable_clock.move(ahead_s)
+    put("job_1")
+    for _ in range(tries):
+        assert outbox.record(taken(outbox), "seat.1", outcome(movable_clock, State.READY, 1.0, None))
+    movable_clock.move(-ahead_s)
+    assert outbox.claim_due("seat.1", 60) is None
+    assert outbox.tidy("seat.1", ()) == 1
+    assert taken(outbox).job_id == "job_1"
+
+
+def test_what_a_sender_whose_clock_was_ahead_had_is_sent_again(
+    outbox: CallbackStore, put: Put, movable_clock: Any
+) -> None:
+    put()
+    movable_clock.move(86_400 * 365)
+    taken(outbox, "dead.1")
+    movable_clock.move(-86_400 * 365)
+    assert outbox.tidy("seat.1", ()) == 1
+    assert taken(outbox).tries == 2
+
+
+def test_tidying_leaves_what_is_meant_to_wait(outbox: CallbackStore, put: Put, movable_clock: Any) -> None:
+    longest_s = 1.1 * max(WAITS_S)
+    assert longest_s < LONGEST_WAIT.total_seconds()
+    put("job_1", "http://a/", wait_s=1.0)
+    put("job_2", "http://b/")
+    put("job_3", "http://c/")
+    assert outbox.record(taken(outbox), "seat.1", outcome(movable_clock, State.READY, longest_s, None))
+    taken(outbox, "other.2")
+    assert outbox.tidy("seat.1", ()) == 0
+    assert outbox.claim_due("seat.1", 60) is None
+
+
+def test_standing_still_is_noticed(outbox: CallbackStore, put: Put, movable_clock: Any) -> None:
+    def stands_still() -> bool:
+        return outbox.stands_still(movable_clock() - timedelta(seconds=300))
+
+    assert not stands_still()
+    put("job_1", "http://dead/")
+    movable_clock.move(300)
+    assert not stands_still()
+    movable_clock.move(1)
+    assert stands_still()
+    callback = taken(outbox)
+    put("job_2", "http://dead/")
+    assert outbox.record(callback, "seat.1", outcome(movable_clock, State.READY, 0.0, None))
+    assert not stands_still()  # something is tried
+    movable_clock.move(301)
+    assert stands_still()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon.store.callbacks import _due, _waiting
+from daemon.store.callbacks import State, _due, _lost, _put_off, _waiting
 from daemon.store.database import Database
 from daemon.store.tables import CallbackRow, utc_now
 
@@ -18,8 +18,17 @@ from daemon.store.tables import CallbackRow, utc_now
         CallbackRow.select(CallbackRow.next_at).where(_waiting("seat.1")).order_by(CallbackRow.next_at).limit(1),
         CallbackRow.select(CallbackRow.id).where(CallbackRow.ended_at < utc_now()).limit(500),
         CallbackRow.select().where(CallbackRow.job_id == "job_1", CallbackRow.key_id == "key1"),
+        CallbackRow.select(CallbackRow.id).where(_lost("seat.1", ["msg_1"], utc_now()) | _put_off(utc_now())).limit(1),
+        CallbackRow.select(CallbackRow.id).where(CallbackRow.state == State.READY, CallbackRow.next_at < utc_now()),
     ],
-    ids=["what is due", "when something is", "what ended long ago", "what is told of a job"],
+    ids=[
+        "what is due",
+        "when something is",
+        "what ended long ago",
+        "what is told of a job",
+        "tidying",
+        "standing still",
+    ],
 )
 def test_no_table_is_read_from_end_to_end(vix_database: Database, query: Any) -> None:
     with vix_database.read() as connection:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import random
 import sqlite3
 import subprocess
@@ -8,15 +9,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import pytest
 
-from daemon.errors import DatabaseBroken, DatabaseBusy, DatabaseCorrupt, DiskFull, SettingsError
+from daemon.errors import DatabaseBroken, DatabaseBusy, DatabaseCorrupt, DiskFull
 from daemon.store.database import Database, open_database
+from daemon.store.dialects.sqlite import Sqlite
 from daemon.store.dialects.transactions import connected
 from daemon.store.tables import ErrandRow, EventRow, KeyRow, RepeatRow, utc_now
-from tests import servers
 from tests.daemon.conftest import every_database
 
 
@@ -231,128 +232,57 @@ class TestErrors:
         vix_database.path.write_bytes(content)
         assert names(vix_database) == ["a"]
 
+    @pytest.mark.parametrize(
+        ("code", "meaning"),
+        [
+            *((sqlite3.SQLITE_PROTOCOL, DatabaseBusy), (sqlite3.SQLITE_SCHEMA, DatabaseBusy)),
+            *((sqlite3.SQLITE_INTERNAL, DatabaseBroken), (sqlite3.SQLITE_NOLFS, DatabaseBroken)),
+            *((sqlite3.SQLITE_ERROR, type(None)), (sqlite3.SQLITE_MISUSE, type(None))),
+        ],
+    )
+    def test_what_cannot_be_brought_about(self, vix_database: Database, code: int, meaning: type) -> None:
+        error = sqlite3.OperationalError("as SQLite says it")
+        error.sqlite_errorcode = code
+        assert type(vix_database._dialect.meaning(error)) is meaning
+
+    def test_no_memory(self, tmp_path: Path) -> None:
+        """Python has its own error for what SQLite says about that. The limit is a whole process's, and stays."""
+        script = """
+import sys
+from daemon.errors import DatabaseBusy
+from daemon.store.database import open_database
+from tests.daemon.test_store_database import add, names
+database = open_database(sys.argv[1])
+add(database, "a")
+with database.read() as connection:
+    connection.execute_sql("pragma hard_heap_limit = 600000")
+try:
+    add(database, "b", "x" * 1_000_000)
+except DatabaseBusy:
+    assert names(database) == ["a"]
+    sys.exit(5)
+"""
+        done = subprocess.run([sys.executable, "-c", script, tmp_path / "vix.db"], capture_output=True, text=True)
+        assert done.returncode == 5, done.stderr
+
     def test_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(DatabaseBroken):
             open_database(tmp_path / "missing" / "vix.db")
 
 
-UNREACHABLE = ["postgresql://vix:geheim@127.0.0.1:1/vix", "mysql://vix:geheim@127.0.0.1:1/vix"]
-
-
-class TestServers:
-    @pytest.mark.parametrize("url", UNREACHABLE)
-    def test_one_that_cannot_be_reached(self, url: str) -> None:
-        pytest.importorskip("psycopg" if url.startswith("postgresql") else "pymysql", reason="not installed")
-        with pytest.raises(DatabaseBusy, match=r"(?i)refused") as caught:
-            open_database(url)
-        assert "geheim" not in str(caught.value)
-
-    @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
-    def test_no_such_database(self, kind: str) -> None:
-        url = urlunsplit(urlsplit(servers.url_of(kind))._replace(path="/vix_not_there"))
-        with pytest.raises((DatabaseBroken, DatabaseBusy), match="vix_not_there"):
-            open_database(url)
-
-    @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
-    def test_lost_connections_are_made_again(self, kind: str, tmp_path: Path) -> None:
-        with servers.fresh_database(kind, tmp_path) as url:
-            database = open_database(url)
-            with ThreadPoolExecutor(4) as threads:
-                list(threads.map(lambda number: add(database, str(number)), range(20)))
-            cut_connections(kind, str(url))
-            assert len(names(database)) == 20  # idle ones are noticed before they are used
-            with pytest.raises(DatabaseBusy):
-                write_on_a_cut_connection(database, kind, str(url))
-            add(database, "found")
-            assert names(database)[20:] == ["found"]
-            database.close()
-
-    @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
-    def test_a_writer_that_is_killed_leaves_its_turn(self, kind: str, tmp_path: Path) -> None:
-        script = """
-import os, signal, sys
-from daemon.store.database import open_database
-from daemon.store.tables import ErrandRow, utc_now
-with open_database(sys.argv[1]).write() as connection:
-    ErrandRow.insert(name="killed", asked_at=utc_now()).execute(connection)
-    print("writing", flush=True)
-    signal.pause()
-"""
-        with servers.fresh_database(kind, tmp_path) as url:
-            database = open_database(url, busy_s=0.3)
-            command = [sys.executable, "-c", script, str(url)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-                assert other.stdout
-                assert other.stdout.readline() == "writing\n"
-                with pytest.raises(DatabaseBusy):
-                    add(database, "too early")
-                other.kill()
-            patient = open_database(url, busy_s=10)
-            add(patient, "after")
-            assert names(database) == ["after"]
-            database.close()
-            patient.close()
-
-    @pytest.mark.parametrize("url", ["amqp://localhost/vix", "http://localhost/vix"])
-    def test_other_urls_are_refused(self, url: str) -> None:
-        with pytest.raises(SettingsError, match="postgresql"):
-            open_database(url)
-
-    @pytest.mark.parametrize(
-        "url", ["postgresql://u:geheim@host/%zz", "mysql://u:geheim@host/", "mysql://u:geheim@h:x/d"]
-    )
-    def test_a_url_that_cannot_be_read_is_not_shown(self, url: str) -> None:
-        pytest.importorskip("psycopg" if url.startswith("postgresql") else "pymysql", reason="not installed")
-        with pytest.raises(SettingsError) as caught:
-            open_database(url)
-        assert "geheim" not in str(caught.value)
-
-    @pytest.mark.parametrize("url", UNREACHABLE)
-    def test_without_its_packages_the_command_is_named(self, url: str) -> None:
-        script = """
-import importlib.abc, sys
-class NotInstalled(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in ("psycopg", "psycopg2", "pymysql", "MySQLdb"):
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, NotInstalled())
-from daemon.errors import SettingsError
-from daemon.store.database import open_database
-try:
-    open_database(sys.argv[1])
-except SettingsError as exc:
-    print(exc)
-"""
-        said = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=True).stdout
-        assert "./vix add cluster" in said
-        assert "geheim" not in said
-
-
-def write_on_a_cut_connection(database: Database, kind: str, url: str) -> None:
-    with database.write() as connection:
-        ErrandRow.insert(name="lost", asked_at=utc_now()).execute(connection)
-        cut_connections(kind, url)
-        ErrandRow.insert(name="lost, too", asked_at=utc_now()).execute(connection)
-
-
-def cut_connections(kind: str, url: str) -> None:
-    """End all sessions of the database at its server."""
-    name = urlsplit(url).path.strip("/")
-    if kind == "postgresql":
-        condition = f"datname = '{name}' AND pid <> pg_backend_pid()"
-        servers.run_sql(kind, url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {condition}")
-        return
-    import pymysql
-
-    parts = urlsplit(url)
-    known = {"host": parts.hostname, "port": parts.port or 3306, "user": parts.username}
-    with closing(pymysql.connect(**known, password=parts.password or "")) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
-        for (number,) in cursor.fetchall():
-            cursor.execute(f"KILL {number}")
-
-
 class TestOpening:
+    def test_a_migration_that_hangs_is_not_waited_for_without_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "vix.db"
+        open_database(path).close()
+        with path.with_name("vix.db.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            dialect: Any = Sqlite(path, 1.0, migration_wait_s=0.2)
+            database = Database(dialect)
+            with pytest.raises(DatabaseBusy):
+                database.migrate()
+        database.migrate()
+        database.close()
+
     def test_many_at_once(self, database_url: Path | str) -> None:
         script = (
             "import sys; from daemon.store.database import open_database;"

@@ -21,6 +21,7 @@ from daemon.outbound.addresses import Guard
 from daemon.outbound.client import Outbound
 from daemon.store.callbacks import Callback, CallbackStore, NewCallback, State, Try, insert
 from daemon.store.database import Database, open_database
+from tests.daemon.test_store_callbacks import ended_job
 from tests.fakes.n8n import (
     FINISHED_ALREADY,
     INVALID_TOKEN,
@@ -48,6 +49,7 @@ class Office:
     time: datetime
 
     def put(self, url: str, headers: dict[str, str] | None = None) -> None:
+        ended_job(self.database, "job_1", self.time)
         with self.database.write() as connection:
             insert(connection, NewCallback("job_1", "key1", "job.done", url, headers or {}, BODY, self.time, self.time))
 

@@ -10,7 +10,7 @@ from typing import Any
 from playhouse.pool import PooledPostgresqlDatabase
 
 from daemon.errors import DatabaseBroken, DatabaseBusy, DatabaseCorrupt, DiskFull, SettingsError, StoreError
-from daemon.store.dialects.transactions import connected, original, transaction
+from daemon.store.dialects.transactions import DropsLost, connected, original, transaction
 
 _MOST_CONNECTIONS = 16
 _WAIT_FOR_CONNECTION_S = 5
@@ -20,10 +20,17 @@ _LOCK = "hashtextextended('vix ' || coalesce(current_schema(), ''), 0)"
 _SESSION = {
     "synchronous_commit": "on",  # a commit is on the disk when it returns
     "idle_in_transaction_session_timeout": "20s",  # who was stopped while it held the lock must not stop the others
+    "statement_timeout": "30s",  # none takes so long but to change tables
     "client_min_messages": "warning",
 }
 # How soon a machine that has vanished is noticed from here, and from the server.
-_NETWORK = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # ms; no keepalives are sent while a query waits to be acknowledged
+}
 _SERVER_NETWORK = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 # By SQLSTATE (PostgreSQL's appendix A) or its first two characters. None: the connection was lost, or never there.
@@ -41,12 +48,13 @@ _MEANINGS: dict[str | None, type[StoreError]] = {
     "3D": DatabaseBroken,  # no such database
     "42501": DatabaseBroken,  # no right to
     "58": DatabaseBroken,  # the server's disk fails
+    "XX": DatabaseBroken,  # a fault of the server's own
     "XX001": DatabaseCorrupt,
     "XX002": DatabaseCorrupt,
 }
 
 
-class _Pool(PooledPostgresqlDatabase):  # type: ignore[misc]
+class _Pool(DropsLost, PooledPostgresqlDatabase):  # type: ignore[misc]
     table_settings = None
     default_clause = "DEFAULT {}"
     drops_index_of_table = False
@@ -85,7 +93,7 @@ class Postgresql:
     def migrating(self) -> Iterator[None]:
         with connected(self.pool):
             try:
-                self.pool.execute_sql(f"SET lock_timeout = {_ms(_MIGRATION_WAIT_S)}")
+                self.pool.execute_sql(f"SET lock_timeout = {_ms(_MIGRATION_WAIT_S)}; SET statement_timeout = 0")
                 self.pool.execute_sql(f"SELECT pg_advisory_lock({_LOCK})")
                 yield
             finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from playhouse.pool import PooledSqliteDatabase
 
@@ -18,13 +19,18 @@ from daemon.targets import sqlite_path
 _WAL_LIMIT_BYTES = 16 * 2**20
 _MOST_CONNECTIONS = 64
 _WAIT_FOR_CONNECTION_S = 5
+_MIGRATION_WAIT_S = 60.0
+_LOOK_EVERY_S = 0.05
 
 _SMALLEST_BYTES = 512  # of a page, of which a database has one at least
 _NO_TEXT = "Could not decode to UTF-8"  # Python's own, for text that is none
 
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_BROKEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR}
+_BROKEN = {
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_NOTFOUND, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH),
+}
 # What SQLite says instead of FULL when the kernel refuses to let one of its files grow.
 _FULL_IO = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
 
@@ -38,8 +44,9 @@ class _Pool(PooledSqliteDatabase):  # type: ignore[misc]
 class Sqlite:
     """A file at a path, `sqlite:PATH` or `sqlite:///PATH`."""
 
-    def __init__(self, target: Path | str, busy_s: float) -> None:
+    def __init__(self, target: Path | str, busy_s: float, migration_wait_s: float = _MIGRATION_WAIT_S) -> None:
         self.path = sqlite_path(target)
+        self._migration_wait_s = migration_wait_s
         self._busy_ms = int(busy_s * 1000)
         pragmas = {
             "busy_timeout": self._busy_ms,  # first: the next ones may have to wait
@@ -83,11 +90,21 @@ class Sqlite:
         except OSError as exc:
             raise DatabaseBroken(f"The database cannot be used: {path.parent}: {exc.strerror}.") from exc
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._wait_for(lock)
             if self.path.exists() and 0 < self.path.stat().st_size < _SMALLEST_BYTES:
                 raise self._damaged("it is cut off")  # SQLite would take it for a new one
             with connected(self.pool):
                 yield
+
+    def _wait_for(self, lock: IO[bytes]) -> None:
+        until = time.monotonic() + self._migration_wait_s
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                if time.monotonic() >= until:
+                    raise DatabaseBusy from exc
+            time.sleep(_LOOK_EVERY_S)
 
     def check(self) -> None:
         found = self.pool.execute_sql("PRAGMA quick_check(1)").fetchone()[0]
@@ -98,6 +115,8 @@ class Sqlite:
         error = original(failure)
         if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NO_TEXT):
             return DatabaseCorrupt()
+        if isinstance(error, MemoryError):  # Python's own for SQLITE_NOMEM
+            return DatabaseBusy()
         extended = getattr(error, "sqlite_errorcode", None)
         if extended is None:
             return None
