@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daemon.describe import Outlook, describe
 from daemon.jobs import CallbackTo, Job
-from daemon.links import Links
+from daemon.links import Links, Signing
 from daemon.store.callbacks import NewCallback
 from daemon.store.keys import OPERATOR
 from daemon.strict_json import dump
@@ -20,18 +20,25 @@ _SURELY_ANSWERED = timedelta(seconds=10)
 
 _ENDED = Outlook(queue_position=None, remaining_s=0.0)
 
+# What the links are signed with that are told at a time; None: there are no signed ones.
+Sign = Callable[[datetime], Signing | None]
 
-def announcer(operator_url: str = "") -> Callable[[Job], Sequence[NewCallback]]:
+
+def _unsigned(at: datetime) -> None:
+    return None
+
+
+def announcer(operator_url: str = "", sign: Sign = _unsigned) -> Callable[[Job], Sequence[NewCallback]]:
     """Make what `JobStore` asks, within the transaction that ends a job, for the callbacks about it: one to the URL
     that the job came with, one to `operator_url` where that is set."""
 
     def announce(job: Job) -> Sequence[NewCallback]:
-        return tuple(_callbacks(job, operator_url))
+        return tuple(_callbacks(job, operator_url, sign))
 
     return announce
 
 
-def _callbacks(job: Job, operator_url: str) -> Iterator[NewCallback]:
+def _callbacks(job: Job, operator_url: str, sign: Sign) -> Iterator[NewCallback]:
     targets = [(job.key_id, job.callback)] if job.callback else []
     if operator_url:
         targets.append((OPERATOR, CallbackTo(operator_url)))
@@ -43,7 +50,7 @@ def _callbacks(job: Job, operator_url: str) -> Iterator[NewCallback]:
         {
             "type": f"job.{job.status}",
             "timestamp": job.finished_at.isoformat(timespec="milliseconds"),
-            "data": describe(job, _ENDED, Links(job.base_url)),
+            "data": describe(job, _ENDED, Links(job.base_url, sign(job.finished_at))),
         }
     )
     is_young = job.finished_at - job.created_at < _SURELY_ANSWERED

@@ -11,6 +11,7 @@ VixError
  ├── LinkExpired        a signed link whose time is over
  ├── MissingScope       a key that is good, but not for this
  ├── UnknownKey         an operator names a key that is not there
+ ├── KeyRevoked         an operator wants a new secret for a key whose life has ended
  ├── AdminRefused       not from this address, or from one that is not known
  ├── UrlRefused         a URL of somebody else's that is not called, now or later
  │    ├── BadUrl            it is no URL that can be called
@@ -26,7 +27,8 @@ VixError
  │    │    └── DatabaseCorrupt  its file is damaged
  │    └── DiskFull        there is no space left to write to
  ├── SettingsError      the settings contradict each other or reality
- └── AlreadyRunning     another worker has this data folder
+ ├── AlreadyRunning     another worker has this data folder
+ └── NotYet             what is needed to start is not there yet, and may be in a moment
 """
 
 from __future__ import annotations
@@ -116,7 +118,10 @@ class MissingScope(VixError):
     code = "missing_scope"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f'This key lacks the scope "{scope}"; make one with ./vix keys create NAME --scopes {scope}.')
+        super().__init__(
+            f'This key lacks the scope "{scope}"; name all that it is to have, this one among them, in '
+            '"./vix keys change ID --scopes ...".'
+        )
 
 
 class UnknownKey(VixError):
@@ -124,6 +129,13 @@ class UnknownKey(VixError):
 
     code = "unknown_key"
     message = "There is no key with this id."
+
+
+class KeyRevoked(VixError):
+    """An operator wants a new secret for a key whose life has ended."""
+
+    code = "key_revoked"
+    message = "This key is revoked, for good; make a new one."
 
 
 class AdminRefused(VixError):
@@ -248,3 +260,11 @@ class AlreadyRunning(VixError):
     code = "already_running"
     message = "Another worker is running in this data folder."
     exit_code = 3
+
+
+class NotYet(VixError):
+    """What is needed to start is not there yet, and may be in a moment. `exit_code` is what the process ends with."""
+
+    code = "not_yet"
+    message = "Something is not there yet. Try again in a moment."
+    exit_code = 1

@@ -12,15 +12,16 @@ _SHAPES = (
     # Keys of this service, and the secrets that its callbacks are signed with.
     (re.compile(r"\bcatv_[A-Za-z0-9]{1,16}_[A-Za-z0-9]+"), f"catv_{HIDDEN}"),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), f"whsec_{HIDDEN}"),
-    # A URL's password, and its query, which for a callback is the secret itself.
-    (re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://)[^\s/@'\"]{0,200}:[^\s/@'\"]{0,200}@", re.I), rf"\1{HIDDEN}@"),
-    (re.compile(r"\b(https?://[^\s?'\"<>]{1,1000}\?)[^\s'\"<>]+", re.I), rf"\1{HIDDEN}"),
+    # What stands before a URL's host, all of it to the last @, and its query, which for a callback is the secret
+    # itself; the query of a path alone, too.
+    (re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://)[^\s/?#'\"<>]{0,1000}@", re.I), rf"\1{HIDDEN}@"),
+    (re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://[^\s?'\"<>]{1,1000}\?)[^\s'\"<>]+", re.I), rf"\1{HIDDEN}"),
+    (re.compile(r"(?<![^\s'\"<>(\[=,:])(/[^\s?'\"<>]{0,1000}\?)[^\s'\"<>]+"), rf"\1{HIDDEN}"),
     # Headers and parameters that carry secrets, as `name: value`, `name=value` or `'name': 'value'`.
     (
         re.compile(
-            r"""(["']?\b(?:x-api-key|x-master-key|authorization|proxy-authorization|cookie|set-cookie|access_token"""
-            r"""|refresh_token|client_secret|app_secret|appsecret_proof|fb_exchange_token|x-amz-signature|signature"""
-            r"""|password|passwd|api_key|apikey|secret|token|x-goog-signature|upload_id)["']?\s*[:=]\s*)"""
+            r"""(["']?\b[\w-]{0,60}(?:key|token|secret|signature|authorization|cookie|password|passwd|appsecret[_-]proof"""
+            r"""|upload[_-]id)["']?\s*[:=]\s*)"""
             r"""(?:b?"[^"]*"|b?'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&"'<>)\]}]+)""",
             re.I,
         ),

@@ -52,17 +52,21 @@ def _url(value: SecretStr, *schemes: str) -> SecretStr:
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads `VIX_X_FILE` for every secret X, as systemd's credentials and containers hand them in."""
+    """Reads `VIX_X_FILE` for every secret X, as systemd's credentials and containers hand them in; from the environment
+    alone."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"VIX_{field_name.upper()}_FILE") if field.annotation is SecretStr else None
         if not path:
             return None, field_name, False
         try:
-            return Path(path).read_text("utf-8").strip(), field_name, False
+            text = Path(path).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
             reason = getattr(exc, "strerror", None) or "it is not UTF-8 text"
             raise SettingsError(f"VIX_{field_name.upper()}_FILE: {path} cannot be read: {reason}") from exc
+        if not text:  # or what was to be locked would be open, and nobody told
+            raise SettingsError(f"VIX_{field_name.upper()}_FILE: {path} is empty")
+        return text, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -115,13 +119,17 @@ class Settings(BaseSettings):
         "folder, made at the first start. Machines that share a database share it.",
     )
     master_key: SecretStr = Field(
-        SecretStr(""), description="Opens `/admin`, at least 24 characters; without it nothing does."
+        SecretStr(""), description="Opens `/admin`, at least 24 visible ASCII characters; without it nothing does."
     )
     admin_allow: Networks = Field(
-        ("127.0.0.0/8", "::1/128"), description="Addresses and networks that `/admin` answers, separated by commas."
+        ("127.0.0.0/8", "::1/128"),
+        description="Addresses and networks that `/admin` answers, as they are seen from here or a trusted proxy names "
+        "them, separated by commas.",
     )
     trusted_proxies: Networks = Field(
-        (), description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas."
+        (),
+        description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas: "
+        "whoever is in a network named here can claim any address but this machine's.",
     )
     private_hosts: Names = Field(
         (),
@@ -198,8 +206,11 @@ class Settings(BaseSettings):
 
     @field_validator("master_key", mode="after")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < _SHORTEST_MASTER_KEY:
+    def _sendable(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value()
+        if not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", key):
+            raise ValueError("must be visible ASCII without a space at its ends, as it is sent in a header")
+        if 0 < len(key) < _SHORTEST_MASTER_KEY:
             raise ValueError(f"must have at least {_SHORTEST_MASTER_KEY} characters")
         return value
 

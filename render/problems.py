@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from render.errors import FieldProblem
@@ -93,7 +93,9 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[FieldProble
 def _problem(item: ErrorDetails, model: type[BaseModel], hints: bool) -> FieldProblem:
     loc = item["loc"]
     if item["type"] == "extra_forbidden":
-        known = _fields_at(model, loc[:-1]) if hints else []
+        if twin := _twin(_model_at(model, loc[:-1]), loc[-1]):
+            return FieldProblem(field_path(loc), f"is the same as {twin}; send one of them", json_type(item["input"]))
+        known = list(_model_at(model, loc[:-1]).model_fields) if hints else []
         hint = (did_you_mean(str(loc[-1]), known) or " Known here: " + ", ".join(known) + ".") if hints else ""
         return FieldProblem(field_path(loc), f"is not a known field.{hint}", json_type(item["input"]))
     template = _MESSAGES.get(item["type"])
@@ -101,12 +103,18 @@ def _problem(item: ErrorDetails, model: type[BaseModel], hints: bool) -> FieldPr
     return FieldProblem(field_path(loc), message, json_type(item["input"]))
 
 
-def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
-    """List the fields of the model that a location inside `model` points to."""
+def _twin(model: type[BaseModel], name: int | str) -> str | None:
+    """The field that may be written by another name, too, which this is: it is only left over where both are there."""
+    fields = ((field, info.validation_alias) for field, info in model.model_fields.items())
+    return next((field for field, alias in fields if isinstance(alias, AliasChoices) and name in alias.choices), None)
+
+
+def _model_at(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel]:
+    """Find the model that a location inside `model` points to."""
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+    return model
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

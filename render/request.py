@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -50,9 +51,9 @@ class Strict(BaseModel):
 
 
 def _filled(value: object, info: ValidationInfo) -> object:
-    # What is too long before is refused for that; filling it could take up a lot of memory first.
+    # What is too long before is refused for that.
     if isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS:
-        return fill(value, (info.context or {}).get("variables", {}))
+        return fill(value, (info.context or {}).get("variables", {}), MAX_TEXT_CHARACTERS)
     return value
 
 
@@ -124,6 +125,8 @@ class Request(Strict):
         for name, text in value.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
                 raise ValueError("has a header that HTTP does not allow: names are tokens, values visible ASCII")
+            if text != text.strip():
+                raise ValueError("has a value that HTTP does not allow: it must not begin or end with a space")
             if _OWN_HEADERS.fullmatch(name):
                 raise ValueError(f"must not set {name.lower()}: that header is Vix's own")
         if len({name.lower() for name in value}) < len(value):
@@ -140,10 +143,11 @@ class Request(Strict):
 
 
 def variables_of(data: object) -> dict[str, str]:
-    """Read the variables of bare JSON, for the texts in it; what is wrong with them is found out by their own field."""
+    """Read the variables of bare JSON, for the texts in it; what is wrong with them is found out by their own field,
+    also that there are more than are read here."""
     found = data.get("variables") if isinstance(data, dict) else None
     values: dict[str, str] = {}
-    for name, value in found.items() if isinstance(found, dict) else ():
+    for name, value in islice(found.items(), MAX_VARIABLES) if isinstance(found, dict) else ():
         try:
             values[name] = as_text(value)
         except ValueError:

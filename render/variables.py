@@ -14,12 +14,15 @@ NAME = re.compile(r"[^\W\d]\w{0,63}")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^\W\d]\w{0,63})\s*\}\}")
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
+def fill(text: str, values: Mapping[str, str], most: int) -> str:
     """Replace every `{{name}}` by its value. Values are not looked into, so one cannot bring in another.
 
     Raises:
-        ValueError: a name has no value.
+        ValueError: a name has no value, or the text would have more than `most` characters; it is not made then.
     """
+    grows = (len(_value(match.group(1), values)) - len(match.group()) for match in _PLACEHOLDER.finditer(text))
+    if len(text) + sum(grows) > most:
+        raise ValueError(f"must have at most {most} characters once its variables are filled in")
     return _PLACEHOLDER.sub(lambda match: _value(match.group(1), values), text)
 
 

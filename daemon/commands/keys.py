@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,19 @@ from daemon.errors import UnknownKey
 if TYPE_CHECKING:
     from daemon.store.keys import Key, KeyStore, OwnLimits
 
-_LIMIT = click.IntRange(0)
+
+class _Hours(click.FloatRange):
+    """Hours up to a month. Not a number is between any two numbers for click."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 720)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        hours = super().convert(value, param, ctx)
+        return self.fail("it has to be a number.", param, ctx) if math.isnan(hours) else hours
+
+
+_LIMIT = click.IntRange(0, 1_000_000_000)
 
 
 @click.group()
@@ -27,7 +40,7 @@ def keys() -> None:
 @click.option("--per-minute", type=_LIMIT, help="Jobs in a minute; 0 is no limit.")
 @click.option("--per-day", type=_LIMIT, help="Jobs in a day; 0 is no limit.")
 @click.option("--waiting", type=_LIMIT, help="Jobs that may wait at once; 0 is no limit.")
-@click.option("--days", type=click.IntRange(1), help="Days until it expires.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires.")
 def create_key(
     name: str, scopes: str, per_minute: int | None, per_day: int | None, waiting: int | None, days: int | None
 ) -> None:
@@ -52,7 +65,7 @@ def list_keys() -> None:
 
 @keys.command("rotate")
 @click.argument("key_id")
-@click.option("--overlap-h", default=24.0, show_default=True, type=click.FloatRange(0), help="Hours of the old secret.")
+@click.option("--overlap-h", default=24.0, show_default=True, type=_Hours(), help="Hours of the old secret.")
 def rotate_key(key_id: str, overlap_h: float) -> None:
     """Give a key a new secret; the old one works a while longer. It is shown once, alone on the last line."""
     try:
@@ -94,9 +107,13 @@ def change_key(
 @keys.command("revoke")
 @click.argument("key_id")
 def revoke_key(key_id: str) -> None:
-    """End a key's life at once."""
-    if not _store().revoke(key_id):
-        raise _no_such(key_id)
+    """End a key's life at once; once more is no error."""
+    store = _store()
+    if not store.revoke(key_id):
+        try:
+            store.get(key_id)
+        except UnknownKey as exc:
+            raise _no_such(key_id) from exc
     click.echo(f"Key {key_id} is revoked.")
 
 
@@ -117,7 +134,7 @@ def _store() -> KeyStore:
 
 
 def _no_such(key_id: str) -> click.ClickException:
-    return click.ClickException(f"there is no active key {key_id}; `vix keys list` shows the ids")
+    return click.ClickException(f"there is no key {key_id}; `vix keys list` shows the ids")
 
 
 def _words(text: str) -> list[str]:

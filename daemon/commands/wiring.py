@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon import failpoints, logs
+from daemon import __version__, failpoints, logs
+from daemon.commit import running_commit
 from daemon.errors import SettingsError, UrlRefused
 from daemon.settings import Settings, load, misspelt
 
@@ -101,10 +102,12 @@ def announce(settings: Settings) -> Callable[[Job], Sequence[NewCallback]]:
     """Say which callbacks the end of a job makes.
 
     Raises:
-        SettingsError: the operator's URL is none.
+        SettingsError: the operator's URL is none, or the secret of this installation cannot be read.
     """
     from daemon.announce import announcer
+    from daemon.links import Signing
     from daemon.outbound.urls import parse
+    from daemon.signing import LinkSigner
 
     url = settings.callback_url.get_secret_value()
     try:
@@ -112,14 +115,15 @@ def announce(settings: Settings) -> Callable[[Job], Sequence[NewCallback]]:
             parse(url)
     except UrlRefused as exc:
         raise SettingsError(f"VIX_CALLBACK_URL: {exc}") from exc
-    return announcer(url)
+    signer, signed_for = LinkSigner(pepper(settings)), timedelta(hours=settings.link_h)
+    return announcer(url, lambda at: Signing(signer, at + signed_for))
 
 
 def prepared_files(settings: Settings) -> PreparedFiles:
     """Open the folder of what preparing has made for another try."""
     from daemon.prepared import PreparedFiles
 
-    return PreparedFiles(settings.data / "prepared")
+    return PreparedFiles(settings.data / "prepared", f"{__version__} {running_commit()}")
 
 
 def retention(settings: Settings, opened: Database) -> Retention:

@@ -92,6 +92,17 @@ class JobStore:
             raise refusal
         return Submitted(read_job(row))
 
+    def submitted(self, key_id: str, repeat: Repeat) -> Submitted | None:
+        """Find the job that the same request has made before, without making one; None where it is new, which only
+        `submit` can tell for sure.
+
+        Raises:
+            RepeatMismatch: as `submit`.
+        """
+        with self._database.read() as connection:
+            found = repeats.find(connection, key_id, repeat, self._clock())
+        return Submitted(read_job(found[0]), True, found[1]) if found else None
+
     def remember_answer(self, key_id: str, word: str, answer: dict[str, Any]) -> None:
         """Keep what the first request with this key was answered, for those that come again."""
         with self._database.write() as connection:
@@ -106,16 +117,16 @@ class JobStore:
         with self._database.read() as connection:
             return read_job(_row(connection, job_id, key_id))
 
-    def claim(self, owner: str) -> Job | None:
-        """Take the waiting job that is next, counting the attempt; None where none waits.
+    def claim(self, owner: str, job_id: str | None = None) -> Job | None:
+        """Take the waiting job that is next, or a certain one, counting the attempt; None where it does not wait.
 
         `owner` names one run of one worker process. The job's `claim` is needed for every later write.
         """
         with self._database.read() as connection:  # an idle worker asks all the time; it must not hold up writers
-            if not list(_next(JobRow.seq).execute(connection)):
+            if not list(_next(JobRow.seq, job_id).execute(connection)):
                 return None
         with self._database.write() as connection:
-            rows = list(_next(JobRow).execute(connection))
+            rows = list(_next(JobRow, job_id).execute(connection))
             if not rows:
                 return None
             (row,) = rows
@@ -128,11 +139,11 @@ class JobStore:
         failpoints.reach("claim_committed")
         return read_job(row)
 
-    def next_work(self) -> float | None:
-        """How much work the waiting job is that is next; None where none waits."""
+    def upcoming(self, limit: int) -> list[tuple[str, float]]:
+        """Read the ids of the waiting jobs that are next, in their order, and how much work each is."""
         with self._database.read() as connection:
-            rows = list(_next(JobRow.work).execute(connection))
-        return rows[0].work if rows else None
+            rows = list(_waiting(JobRow.id, JobRow.work).limit(limit).execute(connection))
+        return [(row.id, row.work) for row in rows]
 
     def holds(self, claim: Claim) -> bool:
         """Whether the claim still holds: nobody has cancelled the job or given it to another worker."""
@@ -214,19 +225,32 @@ class JobStore:
                 self._end(connection, row, Status.CANCELLED, Entry("job.cancelled", "The job is cancelled."))
         return read_job(row)
 
-    def retry(self, job_id: str, key_id: str | None = None) -> Job:
-        """Return a failed job to its place in the queue, with all its tries ahead.
+    def retry(
+        self,
+        job_id: str,
+        key_id: str | None = None,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+    ) -> Job:
+        """Return a failed job to its place in the queue, with all its tries ahead; it counts as one more.
 
         Raises:
             UnknownJob: as `get`.
             WrongState: it has not failed.
+            TooManyRequests: its key has reached one of its limits.
         """
         with self._database.write() as connection:
             row = _row(connection, job_id, key_id)
             if row.status != Status.FAILED:
                 raise WrongState("tried again", row.status)
-            entry = Entry("job.retried", "The job is tried again.")
-            self._queue(connection, row, entry, error=None, finished_at=None, put_backs=row.attempt)
+            # Raised outside, as when submitting.
+            refusal = quota.charge(connection, row.key_id, limits, self._clock())
+            if refusal is None:
+                callbacks.supersede(connection, row.id, self._clock())  # or its failure is told after its success
+                entry = Entry("job.retried", "The job is tried again.")
+                self._queue(connection, row, entry, error=None, finished_at=None, put_backs=row.attempt)
+        if refusal is not None:
+            raise refusal
         return read_job(row)
 
     def release_seat(self, seat: str, max_attempts: int = 3) -> Reconciled:
@@ -311,10 +335,15 @@ def _row(connection: Any, job_id: str, key_id: str | None) -> Any:
     return rows[0]
 
 
-def _next(columns: Any) -> Any:
-    """The query for the waiting job that is next: by rank, then by arrival."""
-    waiting = JobRow.select(columns).where(JobRow.status == Status.IN_QUEUE)
-    return waiting.order_by(JobRow.rank, JobRow.seq).limit(1)
+def _waiting(*columns: Any) -> Any:
+    """The query for the waiting jobs: by rank, then by arrival."""
+    return JobRow.select(*columns).where(JobRow.status == Status.IN_QUEUE).order_by(JobRow.rank, JobRow.seq)
+
+
+def _next(columns: Any, job_id: str | None) -> Any:
+    """The query for the waiting job that is next, or for a certain one while it waits."""
+    waiting = _waiting(columns)
+    return (waiting if job_id is None else waiting.where(JobRow.id == job_id)).limit(1)
 
 
 def _held(claim: Claim, columns: Any, allowed: Sequence[Status] = _IN_WORK) -> Any:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import failpoints
-from daemon.errors import BadKey, BadName, SettingsError, UnknownKey
+from daemon.errors import BadKey, BadName, KeyRevoked, SettingsError, UnknownKey
 from daemon.jobs import Limits
 from daemon.store.database import Database
 from daemon.store.tables import KeyRow, utc_now
@@ -168,13 +168,14 @@ class KeyStore:
         """Give a key a new secret; the one it had opens and signs for as long as `overlap`, one before that no more.
 
         Raises:
-            UnknownKey: there is none, or it is revoked.
+            UnknownKey: there is none.
+            KeyRevoked: its life has ended.
         """
         secret, until = _random(_SECRET_LENGTH), self._clock() + overlap
         with self._database.write() as connection:
             row = _row(connection, key_id)
             if row.revoked_at is not None:
-                raise UnknownKey
+                raise KeyRevoked
             query = KeyRow.update(
                 digest=self._digest(secret),
                 old_digest=row.digest,
@@ -257,6 +258,12 @@ class KeyStore:
             day=row.day,
             day_count=row.day_count,
         )
+
+
+def presented_id(presented: str) -> str:
+    """The id in what a caller presents, be it good or not; empty where it has not the form of a key."""
+    match = _PRESENTED.fullmatch(presented)
+    return match[1] if match else ""
 
 
 def load_pepper(path: Path) -> bytes:

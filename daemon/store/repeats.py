@@ -14,7 +14,7 @@ COUNTS_FOR = timedelta(hours=24)
 
 def find(connection: Any, key_id: str, repeat: Repeat, now: datetime) -> tuple[Any, dict[str, Any] | None] | None:
     """Find the row of the job that this request has made, and what it was answered, if that is known; None where the
-    request is new. What no longer counts makes room. A clock that goes back makes nothing new.
+    request is new. A clock that goes back makes nothing new.
 
     Raises:
         RepeatMismatch: it was another request.
@@ -23,16 +23,16 @@ def find(connection: Any, key_id: str, repeat: Repeat, now: datetime) -> tuple[A
     for row in list(query.execute(connection)):
         jobs = list(JobRow.select().where(JobRow.id == row.job_id).execute(connection))
         if not jobs or row.created_at <= now - COUNTS_FOR:
-            RepeatRow.delete().where(*_same(key_id, repeat.word)).execute(connection)
-        elif row.body_hash != repeat.body_hash:
+            return None
+        if row.body_hash != repeat.body_hash:
             raise RepeatMismatch
-        else:
-            return jobs[0], row.answer
+        return jobs[0], row.answer
     return None
 
 
 def insert(connection: Any, key_id: str, repeat: Repeat, job_id: str, now: datetime) -> None:
-    """Write down which job a request makes."""
+    """Write down which job a request makes, where `find` has found none; what no longer counts makes room."""
+    RepeatRow.delete().where(*_same(key_id, repeat.word)).execute(connection)
     RepeatRow.insert(
         key_id=key_id, word=repeat.word, body_hash=repeat.body_hash, job_id=job_id, created_at=now
     ).execute(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.errors import UnknownKey
+from daemon.errors import KeyRevoked, UnknownKey
 from daemon.web import admin_house, admin_keys, admin_library, admin_models, jobs, manual, models
 from daemon.web.access import ADMIN
 from daemon.web.door import Door, Manual, Parameter, Reply
@@ -71,7 +71,7 @@ _ROTATE_KEY = Manual(
     body=admin_models.Rotation,
     body_example={"overlap_h": 24},
     is_body_optional=True,
-    errors=(UnknownKey,),
+    errors=(UnknownKey, KeyRevoked),
 )
 _REVOKE_KEY = Manual(
     "Admin",

@@ -150,7 +150,9 @@ class ErrandShape(Shape):
     argument: str
     asked_at: AwareDatetime
     done_at: AwareDatetime | None
-    answer: dict[str, Any] | None = Field(description="Once it is done; with `error` where it went wrong.")
+    answer: dict[str, Any] | None = Field(
+        description="Once it is done; with the `host` that did it, and `error` where it went wrong."
+    )
 
 
 class LibraryStyle(Shape):

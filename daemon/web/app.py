@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import anyio
 from starlette.applications import Starlette
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from daemon.errors import TooManyRequests, VixError
+from daemon.errors import MissingScope, TooManyRequests, VixError
 from daemon.store.keys import Key
 from daemon.web import errors
 from daemon.web.access import SUBMIT, Kind
@@ -23,6 +23,7 @@ from daemon.web.client import client_of
 from daemon.web.door import Door
 from daemon.web.doors import DOORS
 from daemon.web.guard import Guard
+from daemon.web.held import Held
 from daemon.web.ratelimit import rate_headers
 from daemon.web.services import Services
 from daemon.web.throttle import Throttle
@@ -46,6 +47,7 @@ def create_app(services: Services, throttle: Throttle | None = None) -> Starlett
     # A redirect would be built from the Host header, which anybody can write.
     app.router.redirect_slashes = False
     app.state.stopping = house.stopping
+    app.state.trusted_proxies = services.access.trusted_proxies
     return app
 
 
@@ -65,6 +67,7 @@ class _House:
     guard: Guard
     threads: anyio.CapacityLimiter
     stopping: threading.Event
+    held: Held = field(default_factory=Held)
 
 
 def _by_path(doors: Sequence[Door]) -> dict[str, list[Door]]:
@@ -82,7 +85,7 @@ def _endpoint(doors: Sequence[Door], house: _House) -> Callable[[Request], Await
     async def endpoint(request: Request) -> Response:
         client = client_of(request.scope, house.services.access.trusted_proxies)
         request.scope["scheme"] = client.scheme
-        call = Call(request, house.services, house.threads, house.stopping, client)
+        call = Call(request, house.services, house.threads, house.stopping, house.held, client)
         try:
             return await _answer(by_method[request.method], call, house.guard)
         except TooManyRequests as exc:
@@ -101,7 +104,7 @@ async def _answer(door: Door, call: Call, guard: Guard) -> Response:
         return await audited(call, guard, door.handler)
     if kind is Kind.KEY_OR_LINK and guard.is_by_link(call):
         return await door.handler(await guard.link(call))
-    key = await guard.key(call, door.access)
+    key = await guard.key(call)
     response = await _with_key(door, replace(call, key_id=key.id, limits=key.limits), key)
     if not call.services.keys.is_use_noted(key):
         tasks = [task for task in (response.background,) if task]
@@ -110,9 +113,15 @@ async def _answer(door: Door, call: Call, guard: Guard) -> Response:
 
 
 async def _with_key(door: Door, call: Call, key: Key) -> Response:
-    """Answer with the caller's limits in the headers, also of an error."""
+    """Answer with the caller's limits in the headers, also of an error.
+
+    Raises:
+        MissingScope: the key is good, but not for this door.
+    """
     headers = errors.headers_of(call.request)
     headers.update(rate_headers(key, call.services.now()))
+    if door.access.scope not in key.scopes:
+        raise MissingScope(door.access.scope)
     try:
         response = await door.handler(call)
     finally:

@@ -1,4 +1,5 @@
-"""Every admin call is written down: from where, what, and how it was answered. Bodies and parameters are not."""
+"""Every admin call is written down: from where, what, and how it was answered; of those refused, some. Bodies and
+parameters are not."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from starlette.responses import Response
 from daemon.errors import StoreError
 from daemon.web import errors
 from daemon.web.call import Call, Handler
-from daemon.web.guard import Guard
+from daemon.web.guard import REFUSALS, Guard
 
 _LONGEST_PATH = 300
+# Whoever is refused may write whatever he likes there.
+_LONGEST_REFUSED_PATH = 60
 _UNEXPECTED = 500
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ async def audited(call: Call, guard: Guard, handler: Handler) -> Response:
 async def _write(call: Call, status: int) -> None:
     """Write into the log and the table; where the table cannot be written, the call counts all the same: it may be
     the one that frees the disk."""
-    method, path = call.request.method, quote(call.request.scope["path"], errors="replace")[:_LONGEST_PATH]
+    longest = _LONGEST_REFUSED_PATH if status in REFUSALS else _LONGEST_PATH
+    method, path = call.request.method, quote(call.request.scope["path"], errors="replace")[:longest]
     said = {"action": "admin_call", "address": call.client.name, "method": method, "path": path, "status": status}
     _log.info("An admin call was answered.", extra=said)
     try:

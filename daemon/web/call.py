@@ -14,6 +14,7 @@ from starlette.responses import Response
 from daemon.jobs import Limits
 from daemon.links import Links, Signing
 from daemon.web.client import NOWHERE, Client
+from daemon.web.held import Held
 from daemon.web.links import links_for
 from daemon.web.services import Services
 
@@ -26,13 +27,15 @@ class Call:
     """What a handler is given. `key_id` and `limits` are the caller's, empty where no key was asked for: then no job
     belongs to it.
 
-    `by_link`: a signed link has opened this door, which says what may be read instead of a key.
+    `by_link`: a signed link has opened this door, which says what may be read instead of a key. `held` counts the
+    answers that are held back, of all calls.
     """
 
     request: Request
     services: Services
     threads: anyio.CapacityLimiter
     stopping: threading.Event
+    held: Held = field(default_factory=Held)
     client: Client = NOWHERE
     key_id: str = ""
     limits: Limits = field(default_factory=Limits)

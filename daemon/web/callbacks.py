@@ -24,7 +24,7 @@ async def callbacks(call: Call) -> Response:
 
 
 async def redeliver(call: Call) -> Response:
-    """Send the callbacks about a job again, each under its id, whatever came of them before."""
+    """Send the callbacks about a job's present end again, each under its id, whatever came of them before."""
     job_id = parameters.job_id(call)
     count = await call.blocking(_again, call, job_id)
     ring = BackgroundTask(call.blocking, call.services.ring, job_id)
@@ -37,8 +37,12 @@ def _found(call: Call, job_id: str) -> list[tuple[Callback, list[Try]]]:
 
 
 def _again(call: Call, job_id: str) -> int:
-    call.services.jobs.get(job_id, call.key_id)
-    count = call.services.callbacks.redeliver(job_id, call.key_id)
+    services = call.services
+    job = services.jobs.get(job_id, call.key_id)
+    if job.finished_at is None or not services.callbacks.of_job(job_id, call.key_id):
+        raise NoCallbacks
+    services.redeliveries.take(job_id, services.now())
+    count = services.callbacks.redeliver(job_id, call.key_id)
     if not count:
         raise NoCallbacks
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNKNOWN = "unknown"
+LOOPBACK: tuple[Network, ...] = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 # What a proxy adds; from anybody else it says that the request passed a proxy which nobody has named.
-_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+_FORWARDED = frozenset(
+    ("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "true-client-ip")
+)
+_ALSO_FORWARDED = "x-forwarded-"
+# As some proxies write it: `192.0.2.1:4711`, `[2001:db8::1]:4711`, `[2001:db8::1]`.
+_WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
 # A provider gives one customer such a network at least.
 _CUSTOMER_PREFIX = 64
 
@@ -51,13 +58,14 @@ def client_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Client:
     """Find the client of a request.
 
     It is the peer of the connection; if that is a trusted proxy, the last entry of `X-Forwarded-For` that is not one,
-    since whatever stands before that entry may have been written by the client.
+    since whatever stands before that entry may have been written by the client. A proxy that does not say who its
+    client is leaves that uncertain, and only one on this machine is believed that its client is.
     """
     peer = parse_address((scope.get("client") or ("",))[0])
     headers = Headers(scope=scope)
     scheme = str(scope.get("scheme", "http"))
     if peer is None or not _is_in(peer, trusted_proxies):
-        return Client(peer, peer is not None and not any(name in headers for name in _FORWARDED), scheme)
+        return Client(peer, peer is not None and not _is_forwarded(headers), scheme)
     told = headers.get("x-forwarded-proto", "").strip().lower()
     return _forwarded(peer, headers, trusted_proxies, told if told in ("http", "https") else scheme)
 
@@ -91,16 +99,26 @@ def _network(text: str) -> Network:
 
 
 def _forwarded(peer: Address, headers: Headers, trusted: Sequence[Network], scheme: str) -> Client:
-    entries = ",".join(headers.getlist("x-forwarded-for")).split(",") if "x-forwarded-for" in headers else []
-    if not entries:
-        # The proxy speaks for itself, unless it names its client in a way that is not read here.
-        return Client(peer, not any(name in headers for name in _FORWARDED), scheme)
-    found: Address | None = peer
-    for entry in reversed(entries):
-        found = parse_address(entry)
+    if "x-forwarded-for" not in headers:
+        return Client(peer, certain=False, scheme=scheme)
+    found: Address | None = None
+    for entry in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+        found = _entry(entry)
         if found is None or not _is_in(found, trusted):
             break
+    if found is not None and found.is_loopback and not peer.is_loopback:
+        found = None
     return Client(found, found is not None, scheme)
+
+
+def _entry(text: str) -> Address | None:
+    """Read an entry of `X-Forwarded-For`, with or without a port."""
+    match = _WITH_PORT.fullmatch(text.strip())
+    return parse_address((match[1] or match[2]) if match else text)
+
+
+def _is_forwarded(headers: Headers) -> bool:
+    return any(name in _FORWARDED or name.startswith(_ALSO_FORWARDED) for name in headers)
 
 
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 from starlette.types import Scope
 
-from daemon.errors import JobGone, JobNotReady, UnknownJob, VixError
+from daemon.errors import JobGone, JobNotReady, LinkExpired, UnknownJob, VixError
 from daemon.jobs import Job
 from daemon.web.call import Call
 
@@ -57,8 +57,11 @@ def _find(call: Call, job_id: str, suffix: str) -> tuple[Job, Path, os.stat_resu
 
     Raises:
         UnknownJob, JobNotReady, JobGone: as their names say.
+        LinkExpired: it is asked for by a link, and the job's key opens nothing any more.
     """
     job = call.services.jobs.get(job_id, call.reads_jobs_of)
+    if call.by_link and not call.services.keys.get(job.key_id).is_open(call.services.now()):
+        raise LinkExpired("The key that this was made with opens nothing any more, and neither do links to it.")
     if job.result is None:
         raise JobNotReady(job.status)
     if job.film is None:

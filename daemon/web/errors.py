@@ -21,6 +21,7 @@ from daemon.errors import (
     DiskFull,
     JobGone,
     JobNotReady,
+    KeyRevoked,
     LinkExpired,
     MissingScope,
     NoCallbacks,
@@ -35,6 +36,7 @@ from daemon.jobs import FINAL
 from daemon.web.answers import Answer
 from daemon.web.bodies import BodyTooLarge, BodyTooSlow, NotJson, WrongContentType
 from daemon.web.download import RangeNotSatisfiable
+from daemon.web.wire import NotHttp, TooManyConnections
 from render.errors import FieldProblem, SpecError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -95,6 +97,7 @@ def _http_sentence(exc: HTTPException) -> str:
 
 
 RULES: dict[type[Exception], Rule] = {
+    NotHttp: Rule(400, "Not HTTP", headers={"Connection": "close"}),
     NotJson: Rule(400, "Not JSON"),
     # Nobody reads this one; it keeps clients that hang up out of the log of errors.
     ClientDisconnect: Rule(400, "Body cut off", lambda exc: "The connection ended before the body did; send it again."),
@@ -105,6 +108,7 @@ RULES: dict[type[Exception], Rule] = {
     UnknownKey: Rule(404, "No such key"),
     UnknownJob: Rule(404, "No such job", lambda exc: f"{exc} It shows only to the key that it was asked for with."),
     BodyTooSlow: Rule(408, "Body too slow", headers={"Connection": "close"}),
+    KeyRevoked: Rule(409, "Key revoked"),
     JobNotReady: Rule(409, "Not ready", _not_ready_sentence, lambda exc: {"job_status": exc.status}),
     WrongState: Rule(409, "Not in a state for it", members=lambda exc: {"job_status": exc.status}),
     NoCallbacks: Rule(409, "Nobody to tell"),
@@ -115,6 +119,7 @@ RULES: dict[type[Exception], Rule] = {
     RepeatMismatch: Rule(422, "Key used before"),
     SpecError: Rule(422, "Wrong fields", spec_sentence, _spec_members),
     TooManyRequests: Rule(429, "Too many requests", told=lambda exc: {"Retry-After": str(exc.retry_after_s)}),
+    TooManyConnections: Rule(503, "Too many connections", headers={"Connection": "close", "Retry-After": "5"}),
     DatabaseBusy: Rule(503, "Database busy", headers={"Retry-After": "2"}),
     StoreError: Rule(503, "Database broken", headers={"Retry-After": "60"}),
     DiskFull: Rule(507, "Disk full", headers={"Retry-After": "60"}),
@@ -141,6 +146,11 @@ def rule_for(exc: Exception) -> Rule:
 
 async def answer(request: Request, exc: Exception) -> Answer:
     """Answer a request that ended with an exception."""
+    return written(request, exc)
+
+
+def written(request: Request, exc: Exception) -> Answer:
+    """Write the answer to a request that ended with an exception."""
     rule = rule_for(exc)
     status, title = rule.status, rule.title
     # An exception that nobody expected may have a `code` that means something else.

@@ -14,16 +14,19 @@ from typing import Any
 
 import anyio
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from daemon.errors import StoreError, UnknownJob
+from daemon.errors import StoreError, TooManyRequests, UnknownJob
 from daemon.jobs import Event, Job
-from daemon.web import parameters
+from daemon.web import held, parameters
 from daemon.web.answers import listing
 from daemon.web.call import Call
 
 MOST = 500
 STREAM_TYPE = "text/event-stream"
 _RETRY_MS = 2000
+_FULL_S = 30
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no", "x-content-type-options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ async def events(call: Call) -> Response:
     """Answer with a list, or with a stream where Accept asks for one.
 
     A stream that has nothing more to tell is answered 204, which ends a browser's reconnecting.
+
+    Raises:
+        TooManyRequests: the key has as many answers held already as it may.
     """
     job_id = parameters.job_id(call)
     asked = parameters.read(
@@ -53,8 +59,32 @@ async def events(call: Call) -> Response:
     after = _last_id(call) or after
     if job.status.is_final and not await call.blocking(call.services.events.after, job_id, after, 1):
         return Response(status_code=204, headers={"cache-control": "no-store"})
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no", "x-content-type-options": "nosniff"}
-    return StreamingResponse(stream(call, job_id, after, Pace()), media_type=STREAM_TYPE, headers=headers)
+    if call.request.method == "HEAD":
+        return _head()
+    if not call.held.take(call.key_id):
+        raise TooManyRequests("streams", f"A key may have {held.MOST} answers held open at once.", _FULL_S)
+    return _Stream(call, stream(call, job_id, after, Pace()))
+
+
+class _Stream(StreamingResponse):
+    """A stream that gives its place back at its end, whatever that is."""
+
+    def __init__(self, call: Call, content: AsyncIterator[str]) -> None:
+        self._call = call
+        super().__init__(content, media_type=STREAM_TYPE, headers=_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._call.held.give_back(self._call.key_id)
+
+
+def _head() -> Response:
+    """What a stream begins with; how long it would be, nobody knows."""
+    response = Response(media_type=STREAM_TYPE, headers=_HEADERS)
+    del response.headers["content-length"]
+    return response
 
 
 def _wants_stream(call: Call) -> bool:

@@ -45,6 +45,7 @@ async def generate(call: Call) -> Response:
     word = repeat_word(call.request.headers)
     raw = await read_body(call.request)
     if is_dry:
+        call.services.dry_runs.take(call.key_id, call.services.now())
         return Answer(await call.blocking(_try_out, call.services, raw))
     accepted = await call.blocking(_submit, call, raw, word)
     headers = {"location": accepted.answer["status_url"]}
@@ -81,7 +82,8 @@ def _checked(services: Services, body: Body) -> Any:
 
 
 def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
-    """Check the request and store it, or find the job that the same request made before.
+    """Check the request and store it, or find the job that the same request made before: then it was checked before,
+    and what has changed since does not matter.
 
     Raises:
         NotJson, SpecError: as `parse_body` and the kind's `read` do.
@@ -89,9 +91,11 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     """
     services = call.services
     body = parse_body(raw)
-    new = _new_job(call, body, _checked(services, body))
     known_by = repeat(word, call.request.scope["path"], body.value)
-    submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
+    submitted = services.jobs.submitted(call.key_id, known_by) if known_by else None
+    if submitted is None:
+        new = _new_job(call, body, _checked(services, body))
+        submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
     failpoints.reach("submit_committed")
     if submitted.answer is not None:
         return _Accepted(submitted.job, submitted.answer, submitted.repeated)

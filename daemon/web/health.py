@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from daemon.web.call import Call
 from daemon.web.services import Services
 
 Workers = list[WorkerSeen]
+# So long after it was due, a callback may wait for others to the same receiver; but then those are tried.
+_CALLBACKS_STAND_STILL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,20 @@ def _worker(services: Services, workers: Workers) -> Check:
     if not workers:
         return Check(False, "none runs; start it with ./vix worker")
     if not workers[0].is_alive(services.now()):
-        return Check(False, f"silent for {workers[0].silent_s(services.now()):.0f} s; start it again with ./vix worker")
+        silent_s = workers[0].silent_s(services.now())
+        since = f"for {silent_s:.0f} s" if silent_s else "since before the clock was put back"
+        return Check(False, f"silent {since}; start it again with ./vix worker")
+    if _callbacks_stand_still(services, workers[0]):
+        return Check(False, "alive, but callbacks are not carried; start it again with ./vix worker")
     return Check(True, "alive")
+
+
+def _callbacks_stand_still(services: Services, worker: WorkerSeen) -> bool:
+    since = services.now() - _CALLBACKS_STAND_STILL
+    try:
+        return worker.started_at < since and services.callbacks.stands_still(since)
+    except VixError:
+        return False  # the check of the database tells
 
 
 def _ffmpeg(services: Services, workers: Workers) -> Check:

@@ -61,8 +61,8 @@ async def cancel(call: Call) -> Response:
 
 
 async def retry(call: Call) -> Response:
-    """Put a failed job back in the queue."""
-    job = await call.blocking(call.services.jobs.retry, parameters.job_id(call), call.key_id)
+    """Put a failed job back in the queue; it counts against the key's limits as a new one does."""
+    job = await call.blocking(call.services.jobs.retry, parameters.job_id(call), call.key_id, limits=call.limits)
     failpoints.reach("retry_committed")
     answer = await _described(call, job)
     ring = BackgroundTask(call.blocking, call.services.ring, job.id)

@@ -159,7 +159,8 @@ GENERATE = Manual(
         Parameter(
             "dry_run",
             "query",
-            "`1` checks the request, chooses clips and fonts, and answers with the Timeline; nothing is queued.",
+            "`1` checks the request, chooses clips and fonts, and answers with the Timeline; nothing is queued. "
+            "60 a minute.",
             {"enum": ["0", "1", "true", "false"]},
             "1",
         ),
@@ -239,7 +240,8 @@ CANCEL = Manual(
 )
 RETRY = Manual(
     "Jobs",
-    "Try a failed job again.",
+    "Try a failed job again. It counts against the key's limits as a new one does, and what was not yet told of its "
+    "failure is not.",
     {202: Reply("It waits again.", models.Job, WAITING, headers=LOCATION)},
     parameters=(JOB_ID,),
     errors=(UnknownJob, WrongState),
@@ -281,7 +283,7 @@ CALLBACKS = Manual(
 )
 REDELIVER = Manual(
     "Jobs",
-    "Send the callbacks about a job again, whatever came of them. Their ids stay the same.",
+    "Send the callbacks about a job again, whatever came of them, once a minute at most. Their ids stay the same.",
     {202: Reply("They are due now.", models.Redelivered, {"job_id": _ID, "callbacks": 1})},
     parameters=(JOB_ID,),
     errors=(UnknownJob, NoCallbacks),

@@ -21,7 +21,7 @@ from daemon.web.call import Call
 from daemon.web.services import Services
 
 RECENT = 50
-_LIMITS = ("minute", "day", "waiting", "wrong_keys")
+_LIMITS = ("minute", "day", "waiting", "wrong_keys", "dry_run", "redeliver")
 
 
 async def metrics(call: Call) -> Response:

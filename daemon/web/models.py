@@ -107,7 +107,9 @@ class Callback(Shape):
     id: str = Field(description="The `webhook-id` that the receiver sees, the same on every try.")
     type: str = Field(description="`job.done`, `job.failed` or `job.cancelled`.")
     url: str = Field(description="Without its query, which may be a secret.")
-    state: Literal["ready", "sending", "done", "failed"]
+    state: Literal["ready", "sending", "done", "failed", "superseded"] = Field(
+        description="`superseded`: not delivered before the job was tried again, which will tell of its end anew."
+    )
     next_try_at: AwareDatetime | None
     created_at: AwareDatetime
     ended_at: AwareDatetime | None

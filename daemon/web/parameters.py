@@ -13,6 +13,7 @@ from render.problems import did_you_mean, field_path
 
 # More than any counter in the database can be.
 LARGEST = 2**63 - 1
+MOST = 20
 _ID = re.compile(r"job_[a-z0-9]{20}")
 _WHOLE = re.compile(r"[0-9]{1,19}")
 
@@ -38,13 +39,11 @@ def read(call: Call, readers: Mapping[str, Reader]) -> dict[str, Any]:
     `readers` turn a text into a value or raise ValueError with what it must be.
 
     Raises:
-        SpecError: naming each parameter that is unknown, wrong, or there twice.
+        SpecError: naming each parameter that is unknown, wrong, or there twice; or there are far too many.
     """
     values: dict[str, Any] = {}
     problems: list[FieldProblem] = []
-    given = call.request.query_params.multi_items()
-    for name in dict.fromkeys(name for name, _ in given):
-        texts = [text for other, text in given if other == name]
+    for name, texts in _given(call).items():
         try:
             values[name] = _value(name, texts, readers)
         except ValueError as exc:
@@ -52,6 +51,22 @@ def read(call: Call, readers: Mapping[str, Reader]) -> dict[str, Any]:
     if problems:
         raise SpecError(problems)
     return values
+
+
+def _given(call: Call) -> dict[str, list[str]]:
+    """What is written for each name.
+
+    Raises:
+        SpecError: there are more than any path takes, so that nobody need look at each.
+    """
+    items = call.request.query_params.multi_items()
+    if len(items) > MOST:
+        message = f"has more than {MOST} parameters; no path here has as many"
+        raise SpecError([FieldProblem("(query)", message, "string")])
+    given: dict[str, list[str]] = {}
+    for name, text in items:
+        given.setdefault(name, []).append(text)
+    return given
 
 
 def _value(name: str, texts: list[str], readers: Mapping[str, Reader]) -> Any:

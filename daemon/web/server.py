@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
@@ -94,7 +95,7 @@ def bound_server(
 def _config(app: Starlette, patience: Patience) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=patient(patience),
+        http=patient(replace(patience, exempt=(*patience.exempt, *app.state.trusted_proxies))),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -102,7 +103,6 @@ def _config(app: Starlette, patience: Patience) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # `daemon.web.client` believes proxies that were named, and no others
-        limit_concurrency=patience.connections,
         timeout_keep_alive=patience.idle_s,
         timeout_graceful_shutdown=STOP_S,
     )

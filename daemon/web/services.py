@@ -21,6 +21,7 @@ from daemon.store.keys import KeyStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import AccessRules
+from daemon.web.pace import Pace
 from fonts_cache import FontCache
 
 
@@ -63,4 +64,6 @@ class Services:
     version: str = ""
     commit: str = ""
     refusals: Counter[str] = field(default_factory=Counter)
+    dry_runs: Pace = field(default_factory=lambda: Pace("dry_run", 60, "A key may ask for 60 dry runs a minute."))
+    redeliveries: Pace = field(default_factory=lambda: Pace("redeliver", 1, "A job is told of again once a minute."))
     now: Callable[[], datetime] = _now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import nullcontext
 
 import anyio
 from starlette.responses import Response
@@ -21,10 +22,12 @@ _NUMBER = re.compile(r"(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]
 
 
 async def status(call: Call) -> Response:
-    """Answer with the job; `?wait=30` holds the answer until it ends or the seconds pass, 60 at most."""
+    """Answer with the job; `?wait=30` holds the answer until it ends or the seconds pass, 60 at most. Beyond so many
+    held answers of one key the others come at once."""
     job_id = parameters.job_id(call)
     wait_s = _wait_s(call.request.query_params.get("wait", "0"))
-    job = await _held(call, job_id, wait_s)
+    with call.held.one(call.key_id) if wait_s else nullcontext(False) as may_hold:
+        job = await _held(call, job_id, wait_s if may_hold else 0.0)
     return Answer(describe(job, await call.blocking(outlook, call.services.views, job), call.links))
 
 

@@ -27,7 +27,10 @@ WINDOW_S = 60
 MOST_ADDRESSES = 10_000
 MOST_KEYS = 1_000
 _JUMP_S = 5.0
-_NEWS = RateLimitItemPerSecond(100, 60, namespace="NEWS")
+# What is refused is written down so often: once a minute for an address, and for all addresses in a minute and a day.
+_NEWS = RateLimitItemPerSecond(1, 60, namespace="NEWS")
+_ALL_NEWS = (RateLimitItemPerSecond(60, 60), RateLimitItemPerSecond(2000, 86_400))
+_ALL = "all"
 _TOO_MANY = "Too many wrong keys came from this address."
 
 
@@ -84,9 +87,11 @@ class Throttle:
         self._remember(address)
 
     def is_news(self, address: str) -> bool:
-        """Say whether what an address does without leave is still worth writing down: so often a minute, no more."""
+        """Say whether what an address does without leave is still worth writing down: who has many addresses must not
+        be able to fill a disk either."""
+        self._forget_after_a_jump()
         self._remember(address)
-        return self._windows.hit(_NEWS, address)
+        return self._windows.hit(_NEWS, address) and all(self._windows.hit(rate, _ALL) for rate in _ALL_NEWS)
 
     def _remember(self, address: str) -> None:
         self._addresses[address] = None

@@ -116,6 +116,22 @@ def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert misspelt() == []
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_secret_file_with_nothing_in_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    monkeypatch.setenv("VIX_MASTER_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(SettingsError, match=r"VIX_MASTER_KEY_FILE: .*key is empty"):
+        load()
+
+
+@pytest.mark.parametrize("value", ["ü" + "k" * 30, " " + "k" * 30, "k" * 30 + "\t", "k" * 30 + "\x7f"])
+def test_a_master_key_is_one_that_a_header_can_carry(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VIX_MASTER_KEY", value)
+    with pytest.raises(SettingsError, match=r"VIX_MASTER_KEY: .*visible ASCII") as caught:
+        load()
+    assert value not in str(caught.value)
+
+
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIX_SECRET_FILE", str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match=r"VIX_SECRET_FILE: .*nowhere cannot be read"):

@@ -95,6 +95,16 @@ class TestClaim:
         assert claimed(job_store).id == second.id
         assert job_store.claim("me") is None
 
+    def test_a_certain_one_may_be_taken_out_of_its_turn(self, job_store: JobStore) -> None:
+        first, second, third = (job_store.submit(new_job(film_s=film_s)).job for film_s in (1, 2, 3))
+        assert job_store.upcoming(2) == [(first.id, first.work), (second.id, second.work)]
+        job = job_store.claim("a", second.id)
+        assert job
+        assert (job.id, job.attempt) == (second.id, 1)
+        assert job_store.claim("b", second.id) is None
+        assert job_store.claim("b", "job_unknown") is None
+        assert [job_id for job_id, _ in job_store.upcoming(9)] == [first.id, third.id]
+
     def test_a_clock_set_back_does_not_change_the_order(self, job_store: JobStore, movable_clock: MovableClock) -> None:
         first = job_store.submit(new_job()).job
         movable_clock.move(-86400)

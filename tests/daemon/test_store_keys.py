@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import BadKey, BadName, SettingsError, UnknownKey
+from daemon.errors import BadKey, BadName, KeyRevoked, SettingsError, UnknownKey
 from daemon.jobs import Limits
 from daemon.store.database import Database
 from daemon.store.keys import DEFAULT_SCOPES, OPERATOR, KeyStore, OwnLimits, load_pepper
@@ -227,8 +227,10 @@ def test_a_revoked_key_is_not_rotated_and_its_old_secret_is_dead(key_store: KeyS
     for secret in (first, second):
         with pytest.raises(BadKey):
             key_store.verify(secret)
-    with pytest.raises(UnknownKey):
+    with pytest.raises(KeyRevoked):
         key_store.rotate(key.id, timedelta(hours=24))
+    with pytest.raises(UnknownKey):
+        key_store.rotate("nobody", timedelta(hours=24))
 
 
 def test_use_is_noted_once_an_hour(key_store: KeyStore, movable_clock: MovableClock) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import TooManyRequests
-from daemon.jobs import Limits
+from daemon.jobs import Failure, Limits, Status
 from daemon.store.database import Database
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
@@ -205,6 +205,27 @@ class TestSubmit:
     def test_a_key_without_a_row_has_nothing_to_count(self, job_store: JobStore) -> None:
         for _ in range(3):
             job_store.submit(new_job(key_id="demo"), limits=Limits(per_minute=1, per_day=1))
+
+    def test_a_retry_counts_as_a_job_does(
+        self, vix_database: Database, job_store: JobStore, key_id: str, movable_clock: MovableClock
+    ) -> None:
+        limits = Limits(per_day=2, waiting=1)
+        job = job_store.submit(new_job(key_id=key_id), limits=limits).job
+        for number in range(2):
+            claimed = job_store.claim("me")
+            assert claimed is not None
+            job_store.fail(claimed.claim, Failure("a", "b", False))
+            if number == 0:
+                other = job_store.submit(new_job()).job
+                assert job_store.retry(job.id, key_id, limits=limits).status is Status.IN_QUEUE
+                job_store.cancel(other.id)
+        failed = job_store.get(job.id)
+        with pytest.raises(TooManyRequests, match="2 jobs a day") as caught:
+            job_store.retry(job.id, key_id, limits=limits)
+        assert job_store.get(job.id) == failed
+        movable_clock.move(caught.value.retry_after_s)
+        job_store.retry(job.id, key_id, limits=limits)
+        assert JobViews(vix_database).waiting() == 1
 
     def test_what_a_refusal_puts_right_stays(
         self, vix_database: Database, job_store: JobStore, key_id: str, movable_clock: MovableClock

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +158,12 @@ def test_keys_are_made_listed_and_revoked(typed: Service) -> None:
     assert typed.command("keys", "revoke", key_id).returncode == 0
     assert typed.request("GET", "/v1/styles", headers={"X-Api-Key": key}).status_code == 401
     assert "revoked" in typed.command("keys", "list").stdout
-    again = typed.command("keys", "revoke", key_id)
-    assert again.returncode == 1
-    assert key_id in again.stderr
+    assert typed.command("keys", "revoke", key_id).returncode == 0, "once more is no error"
+    rotated = typed.command("keys", "rotate", key_id)
+    assert (rotated.returncode, "is revoked" in rotated.stderr) == (1, True)
+    unknown = typed.command("keys", "revoke", "nobody")
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
     typed.stop("api")
 
 
@@ -296,6 +301,44 @@ def test_a_host_that_is_not_here_is_named(halted: Service) -> None:
     done = halted.command("api")
     assert done.returncode == os.EX_CONFIG
     assert "no such host" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_may_come_yet_is_a_reason_to_start_again(halted: Service) -> None:
+    halted.settings = {**halted.settings, "HOST": "203.0.113.7"}  # RFC 5737: nobody's
+    done = halted.command("api")
+    assert done.returncode == 1
+    assert "203.0.113.7" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_starts_although_ffmpeg_does_not_tell_its_version(halted: Service) -> None:
+    """It is killed where it is asked, as where memory runs out at that moment, and works after that."""
+    program = halted.data.parent / "ffmpeg"
+    real = media.FFMPEG
+    program.write_text(f'#!/bin/sh\ncase "$*" in *-version) kill -9 $$;; esac\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    halted.settings = {**halted.settings, "FFMPEG": str(program)}
+    halted.start_worker()
+    (row,) = halted.rows("select about from worker")
+    assert json.loads(row[0])["ffmpeg"] == "unknown"
+    assert "ffmpeg_version" in halted.log("worker")
+
+
+def test_damage_is_noticed_by_the_worker_that_starts(halted: Service) -> None:
+    """In a table that nothing else reads: the worker that checks it all says so, and ends."""
+    halted.command("keys", "list")
+    with closing(sqlite3.connect(halted.data / "vix.db", isolation_level=None)) as connection:
+        connection.execute("create table big (text text)")
+        connection.executemany("insert into big values (?)", [("x" * 3000,)] * 100)
+        connection.execute("pragma wal_checkpoint(truncate)")
+        (page,) = connection.execute("select rootpage from sqlite_schema where name = 'big'").fetchone()
+    with (halted.data / "vix.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    done = halted.command("worker")
+    assert done.returncode == os.EX_CONFIG
+    assert "backup" in done.stderr
     assert "Traceback" not in done.stderr
 
 

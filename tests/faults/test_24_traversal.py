@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from daemon.web.doors import DOORS
-from tests.daemon.web.house import House, open_house
+from daemon.web.pace import Pace
+from tests.daemon.web.house import House, opened, services_at
 
 CANARY = "canary-4711"
 # As they go over the wire; h11 refuses none of the visible ones.
@@ -67,7 +69,8 @@ STRINGS = [
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house with secrets outside and inside, and links that lead to them where somebody might look."""
     outside = tmp_path_factory.mktemp("outside")
-    with open_house(outside / "data") as house:
+    unhurried = Pace("dry_run", 0, "")  # as fast as anybody likes
+    with opened(replace(services_at(outside / "data"), dry_runs=unhurried), []) as house:
         for path in (outside / "canary.txt", house.data / "canary.txt", house.data / "secret"):
             path.write_text(CANARY)
         for place in (house.films / "link.mp4", house.data / "library" / "logos" / "link.png"):

@@ -22,7 +22,7 @@ from daemon.web.door import Door
 from daemon.web.doors import DOORS
 from daemon.web.server import bound_server
 from daemon.web.throttle import FAILURES, Throttle
-from tests.daemon.web.house import MASTER_KEY, PEPPER, House, administered, opened, running, services_at
+from tests.daemon.web.house import INSIDE, MASTER_KEY, PEPPER, House, administered, opened, running, services_at
 
 NO_JOB = "job_00000000000000000000"
 BAD_KEY = "catv_00000000_" + "0" * 43
@@ -49,7 +49,7 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("POST", "/admin/keys"): (201, {"name": "new"}),
     ("PATCH", "/admin/keys/{key_id}"): (200, {}),
     ("DELETE", "/admin/keys/{key_id}"): (200, None),
-    ("POST", "/admin/keys/{key_id}/rotate"): (404, {}),  # it is revoked by now
+    ("POST", "/admin/keys/{key_id}/rotate"): (409, {}),  # it is revoked by now
     ("GET", "/admin/jobs"): (200, None),
     ("GET", "/admin/library"): (200, None),
     ("POST", "/admin/library/scan"): (202, None),
@@ -82,7 +82,7 @@ class Street:
         for name, value in {**self.ids, **self.of_this_door(door), **(ids or {})}.items():
             path = path.replace(f"{{{name}}}", value)
         is_inside = who == "master from inside" or (door.access.kind is Kind.MASTER and who != "master from outside")
-        origin = {} if is_inside else {"X-Forwarded-For": f"127.0.0.1, {next(ADDRESSES)}"}
+        origin = INSIDE if is_inside else {"X-Forwarded-For": f"127.0.0.1, {next(ADDRESSES)}"}
         _, body = GOOD[door.method, door.path]
         return self.house.nobody.request(door.method, path, headers=self.headers[who] | origin, json=body)
 
@@ -155,9 +155,11 @@ def test_somebody_elses_job_is_like_none(street: Street, door: Door) -> None:
         {"X-Forwarded-For": "127.0.0.1,::1, 198.51.100.7,127.0.0.1"},
         {"X-Forwarded-For": "unknown"},
         {"X-Forwarded-For": ""},
-        {"X-Forwarded-For": "127.0.0.1:80"},
+        {"X-Forwarded-For": "127.0.0.1:"},
+        {},
         {"Forwarded": "for=127.0.0.1"},
         {"X-Real-IP": "127.0.0.1"},
+        {"CF-Connecting-IP": "127.0.0.1"},
         {"Host": "127.0.0.1", "X-Forwarded-For": "198.51.100.7"},
         {"X-Forwarded-Host": "127.0.0.1", "X-Forwarded-For": "::ffff:198.51.100.7"},
     ],
@@ -177,7 +179,7 @@ def test_no_other_spelling_leads_to_admin(street: Street, path: str) -> None:
 def test_the_host_decides_nothing(street: Street) -> None:
     for host in ("x/health?", "x/health", "x#", "127.0.0.1"):
         assert street.house.nobody.get("/v1/styles", headers={"Host": host}).status_code == 401
-        assert street.house.nobody.get("/admin/keys", headers={"Host": host}).status_code == 401
+        assert street.house.nobody.get("/admin/keys", headers={"Host": host} | INSIDE).status_code == 401
 
 
 def test_without_a_master_key_admin_is_like_no_path_at_all(tmp_path: Path) -> None:
@@ -239,8 +241,18 @@ def test_a_flow_with_a_wrong_key_does_not_lock_out_the_one_beside_it(street: Str
     assert street.house.nobody.get("/v1/styles", headers=good).status_code == 200
 
 
+def test_behind_an_unnamed_proxy_a_wrong_key_locks_out_nobody_else(tmp_path: Path) -> None:
+    """All come from one address there, which may be anybody's."""
+    with opened(services_at(tmp_path), []) as house:
+        proxied = {"X-Forwarded-For": "203.0.113.5"}
+        for key in (BAD_KEY, "nonsense"):
+            wrong = [house.nobody.get("/v1/styles", headers={"X-Api-Key": key} | proxied) for _ in range(12)]
+            assert [answer.status_code for answer in wrong] == [401] * 10 + [429] * 2
+        assert house.client.get("/v1/styles", headers=proxied).status_code == 200
+
+
 def test_the_master_key_cannot_be_guessed_quickly(street: Street) -> None:
-    inside = {"X-Master-Key": MASTER_KEY}
+    inside = {"X-Master-Key": MASTER_KEY} | INSIDE
     assert street.house.nobody.get("/admin/keys", headers=inside).status_code == 200
     headers = {"X-Forwarded-For": "127.0.0.1"}
     answers = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -81,10 +82,31 @@ def test_a_text_may_become_as_long_as_one_that_was_written_so() -> None:
     )
 
 
+def test_texts_that_would_become_huge_are_refused_before_they_are_there() -> None:
+    text = "{{x}}" * 1000  # a million characters each
+    data = {"text_overlays": [{"text": text} for _ in range(200)], "variables": {"x": "\U0001f600" * 1000}}
+    tracemalloc.start()
+    try:
+        found = problems(data)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 200
+    assert found["text_overlays[7].text"] == "must have at most 5000 characters once its variables are filled in"
+    assert peak_bytes < 4_000_000, "less than a single one of them"
+
+
+def test_a_missing_name_is_not_looked_for_among_thousands() -> None:
+    data = {"signature": {"text": "{{nam}}"}, "variables": {**{f"a{n}": "" for n in range(100)}, "name": "x"}}
+    found = problems(data)
+    assert "at most 100" in found["variables"]
+    assert "Did you mean" not in found["signature.text"]
+
+
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_what_is_around_a_placeholder_stays(before: str, value: str) -> None:
     before = before.replace("{", "(")
-    assert fill(before + "{{x}}", {"x": value}) == before + value
+    assert fill(before + "{{x}}", {"x": value}, 100) == before + value
 
 
 @pytest.mark.parametrize("name", ["callback_url", "webhook_url"])
@@ -114,8 +136,21 @@ def test_header_values_are_visible_ascii(value: str) -> None:
     assert list(problems({"callback_headers": {"Authorization": value}})) == ["callback_headers"]
 
 
+@pytest.mark.parametrize("value", [" a", "a ", "\ta", "a\t", " ", "\t"])
+def test_header_values_do_not_begin_or_end_with_a_space(value: str) -> None:
+    assert problems({"callback_headers": {"X-Flow": value}}) == {
+        "callback_headers": "has a value that HTTP does not allow: it must not begin or end with a space"
+    }
+
+
+def test_both_names_of_the_callback_url_are_one_too_many() -> None:
+    found = problems({"callback_url": URL, "webhook_url": URL, "vide": {}})
+    assert found["webhook_url"] == "is the same as callback_url; send one of them"
+    assert "video" in found["vide"]
+
+
 def test_headers_are_kept() -> None:
-    headers = {"Authorization": "Bearer x", "X-Flow": "7"}
+    headers = {"Authorization": "Bearer x", "X-Flow": "7", "X-Empty": "", "X-Words": "a b\tc"}
     assert parse_template({"callback_headers": headers}).callback_headers == headers
     assert list(problems({"callback_headers": {"a": "1", "A": "2"}})) == ["callback_headers"]
 

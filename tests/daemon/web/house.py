@@ -41,6 +41,7 @@ LIBRARY = ["styles/waves/one.mp4", "styles/waves/two.mov", "styles/stars/one.mp4
 
 PEPPER = b"pepper" * 8
 MASTER_KEY = "the master key of the tests"
+INSIDE = {"X-Forwarded-For": "127.0.0.1"}
 
 
 def services_at(data: Path, busy_s: float = 5.0) -> Services:
@@ -76,8 +77,8 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
 
 
 def administered(services: Services) -> Services:
-    """The same with a master key, behind a proxy on this machine: `X-Forwarded-For` says where a test calls from, and
-    without it a call is from inside."""
+    """The same with a master key, behind a proxy on this machine: `X-Forwarded-For` says where a test calls from, such
+    as `INSIDE`."""
     return replace(services, access=access_rules(MASTER_KEY, trusted_proxies=["127.0.0.1"]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -112,6 +113,13 @@ def test_every_authorised_answer_tells_the_limits(shared: House) -> None:
         assert answer.headers["ratelimit"].startswith('"minute";r=3;t=0, "day";r=10;t=')
 
 
+def test_a_key_that_lacks_a_scope_is_told_its_limits_too(shared: House) -> None:
+    _, secret = shared.keys.create("reader", scopes=["metrics"], limits=LIMITED)
+    answer = call(shared, "/v1/styles", {"X-Api-Key": secret})
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:vix:error:missing_scope")
+    assert answer.headers["ratelimit"].startswith('"minute";r=3;t=0, "day";r=10;t=')
+
+
 def test_what_is_left_is_told_after_each_job(shared: House) -> None:
     _, secret = shared.keys.create("limited", limits=LIMITED)
     headers = {"X-Api-Key": secret}
@@ -153,6 +161,20 @@ def test_a_signed_link_opens_one_file_without_a_key(shared: House) -> None:
     assert (expired.status_code, expired.json()["type"]) == (401, "urn:vix:error:link_expired")
     # A link says nothing to who has a key of its own.
     assert call(shared, link(shared, name, 60), {"X-Api-Key": "nonsense"}).status_code == 401
+
+
+@pytest.mark.parametrize("is_revoked", [True, False], ids=["revoked", "expired"])
+def test_a_signed_link_opens_no_longer_than_the_key(shared: House, is_revoked: bool) -> None:
+    key, secret = shared.keys.create("for a while")
+    job_id = shared.nobody.post("/v1/generate", headers={"X-Api-Key": secret}, json={}).json()["job_id"]
+    path = link(shared, f"{job_id}.mp4", 60)
+    assert call(shared, path, {}).status_code == 409  # there is no film yet, and the link is good
+    if is_revoked:
+        shared.keys.revoke(key.id)
+    else:
+        shared.keys.change(key.id, lambda key: replace(key, expires_at=datetime.now(UTC)))
+    refused = call(shared, path, {})
+    assert (refused.status_code, refused.json()["type"]) == (401, "urn:vix:error:link_expired")
 
 
 def test_a_method_that_a_path_does_not_answer_is_told_all_that_it_does(shared: House) -> None:

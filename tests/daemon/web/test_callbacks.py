@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from daemon.jobs import Failure
 from daemon.store.callbacks import NewCallback, Outcome, State, Try, insert
 from daemon.store.database import open_database
+from daemon.web.models import Callbacks
 from tests.daemon.web.house import House
 
 URL = "https://n8n.example/webhook-waiting/8?signature=canary"
@@ -17,7 +19,8 @@ AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 def put(house: House, job_id: str, key_id: str | None = None) -> None:
     job = house.jobs.get(job_id)
     database = open_database(house.data / "vix.db")
-    new = NewCallback(job_id, key_id or job.key_id, "job.done", URL, {"Authorization": "canary"}, "{}", AT, AT)
+    type_ = f"job.{job.status}" if job.finished_at else "job.done"
+    new = NewCallback(job_id, key_id or job.key_id, type_, URL, {"Authorization": "canary"}, "{}", AT, AT)
     with database.write() as connection:
         insert(connection, new)
     database.close()
@@ -52,6 +55,7 @@ def test_the_log_of_tries(house: House) -> None:
 
 def test_once_more(house: House) -> None:
     job_id = house.submit()["job_id"]
+    house.jobs.cancel(job_id)
     put(house, job_id)
     carry(house, (State.FAILED, 401, "Answered 401."))
     rings = len(house.rung)
@@ -59,6 +63,34 @@ def test_once_more(house: House) -> None:
     assert (answer.status_code, answer.json()) == (202, {"job_id": job_id, "callbacks": 1})
     carry(house, (State.DONE, 200, "Taken."))
     assert house.rung[rings:] == [job_id]
+
+
+def test_once_more_but_not_all_the_time(house: House) -> None:
+    job_id, other = house.submit()["job_id"], house.submit()["job_id"]
+    again = f"/v1/jobs/{job_id}/callbacks/redeliver"
+    house.jobs.cancel(job_id)
+    house.jobs.cancel(other)
+    assert house.client.post(again).status_code == 409, "which counts for nothing"
+    put(house, job_id)
+    put(house, other)
+    assert house.client.post(again).status_code == 202
+    refused = house.client.post(again)
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert "once a minute" in refused.json()["message"]
+    assert house.client.post(f"/v1/jobs/{other}/callbacks/redeliver").status_code == 202
+    assert house.stranger.post(again).status_code == 404
+
+
+def test_what_is_not_true_any_more_is_shown_and_not_sent(house: House) -> None:
+    job_id = house.submit()["job_id"]
+    house.jobs.fail(house.claim(job_id), Failure("x", "It failed.", permanent=False))
+    put(house, job_id)
+    assert house.client.post(f"/v1/jobs/{job_id}/retry").status_code == 202
+    (item,) = house.client.get(f"/v1/jobs/{job_id}/callbacks").json()["items"]
+    assert (item["state"], item["next_try_at"]) == ("superseded", None)
+    Callbacks.model_validate({"items": [item], "next": None})  # raises where the documentation has no such state
+    assert house.client.post(f"/v1/jobs/{job_id}/callbacks/redeliver").status_code == 409
 
 
 def test_nobody_to_tell(house: House) -> None:

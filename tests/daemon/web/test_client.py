@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.web.client import Client, client_of, networks, parse_address
+from daemon.web.client import LOOPBACK, Client, client_of, networks, parse_address
 
 PROXIES = networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
-LOOPBACK = networks(["127.0.0.0/8", "::1/128"])
 STRANGER = "198.51.100.7"
 
 
@@ -29,7 +28,7 @@ def client(peer: str | None, scheme: str = "http", **headers: str | list[str]) -
         ("::FFFF:c633:6407", STRANGER),
         ("2001:db8::1", "2001:db8::1"),
         ("fe80::1%eth0", "fe80::1"),
-        ("127.0.0.1", "127.0.0.1"),
+        ("192.168.1.1", "192.168.1.1"),
     ],
 )
 def test_the_peer_is_the_client(peer: str, address: str) -> None:
@@ -54,7 +53,9 @@ def test_a_peer_that_is_no_address_is_unknown(peer: str | None) -> None:
         ([f"127.0.0.1, {STRANGER}", "10.1.2.3"], STRANGER),  # a second header continues the first
         ("::ffff:198.51.100.7", STRANGER),
         ("2001:db8::1", "2001:db8::1"),
-        ("127.0.0.1", "127.0.0.1"),  # somebody on the proxy itself
+        (f"{STRANGER}:4711", STRANGER),  # with a port, as some write it
+        ("[2001:db8::1]:443, 10.1.2.3:80", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
         ("10.9.9.9, 10.1.2.3", "10.9.9.9"),
     ],
 )
@@ -65,23 +66,66 @@ def test_a_named_proxy_is_believed_from_the_right(entries: str | list[str], addr
 
 
 @pytest.mark.parametrize(
-    "entries", ["", " ", "unknown", "127.0.0.1:80", "[::1]", "127.0.0.1,", "127.0.0.1, _hidden", "é", "127.0.0.1 x"]
+    "entries",
+    [
+        "",
+        " ",
+        "unknown",
+        "1.2.3:80",
+        "[::1",
+        "[::1]x",
+        "::1]:80",
+        "[127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "127.0.0.1:123456",
+        "127.0.0.1,",
+        "é",
+        "127.0.0.1 x",
+        "127.0.0.1, _hidden",
+    ],
 )
 def test_what_a_proxy_says_unreadably_is_unknown(entries: str) -> None:
     found = client("127.0.0.1", x_forwarded_for=entries)
     assert (found.address, found.certain) == (None, False)
 
 
-@pytest.mark.parametrize("name", ["x_forwarded_for", "forwarded", "x_real_ip"])
+@pytest.mark.parametrize(("peer", "certain"), [("127.0.0.1", True), ("::1", True), ("10.1.2.3", False)])
+@pytest.mark.parametrize("entry", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.9.9.9:80"])
+def test_only_a_proxy_on_this_machine_can_say_that_its_client_is(peer: str, certain: bool, entry: str) -> None:
+    trusted = networks(["127.0.0.1", "::1", "10.0.0.0/8"])
+    scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", entry.encode())]}
+    assert client_of(scope, trusted).is_in(LOOPBACK) == certain
+    assert client_of(scope, trusted).certain == certain
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x_forwarded_for",
+        "x_forwarded_host",
+        "x_forwarded_proto",
+        "x_forwarded_server",
+        "forwarded",
+        "via",
+        "x_real_ip",
+        "x_client_ip",
+        "x_cluster_client_ip",
+        "cf_connecting_ip",
+        "true_client_ip",
+    ],
+)
 def test_a_request_through_a_proxy_that_nobody_named_is_from_nowhere_certain(name: str) -> None:
     found = client("192.0.2.1", **{name: "127.0.0.1"})
     assert (found.name, found.certain) == ("192.0.2.1", False)
     assert not found.is_in(networks(["192.0.2.1", "127.0.0.1"]))
 
 
-def test_a_proxy_that_names_its_client_otherwise_is_not_taken_for_it() -> None:
-    assert not client("127.0.0.1", forwarded="for=198.51.100.7").certain
-    assert client("127.0.0.1").is_in(LOOPBACK)
+def test_a_proxy_that_does_not_name_its_client_is_not_taken_for_it() -> None:
+    for headers in ({}, {"forwarded": "for=198.51.100.7"}, {"x_forwarded_proto": "https"}):
+        found = client("127.0.0.1", **headers)
+        assert (found.name, found.certain) == ("127.0.0.1", False)
+        assert not found.is_in(LOOPBACK)
 
 
 def test_the_scheme_is_a_named_proxys_word() -> None:
@@ -94,12 +138,15 @@ def test_the_scheme_is_a_named_proxys_word() -> None:
 
 
 def test_an_address_is_in_a_network_of_its_own_kind() -> None:
-    assert client("::ffff:127.0.0.9").is_in(LOOPBACK)
-    assert client("::1").is_in(LOOPBACK)
-    assert client("::1%lo").is_in(LOOPBACK)
-    assert not client("::7f00:1").is_in(LOOPBACK)
-    assert not client("128.0.0.1").is_in(LOOPBACK)
-    assert client("10.1.1.1").is_in(networks(["::ffff:10.0.0.0/104"]))
+    def is_in(peer: str, *texts: str) -> bool:
+        return Client(parse_address(peer), certain=True, scheme="http").is_in(networks(texts) or LOOPBACK)
+
+    assert is_in("::ffff:127.0.0.9")
+    assert is_in("::1")
+    assert is_in("::1%lo")
+    assert not is_in("::7f00:1")
+    assert not is_in("128.0.0.1")
+    assert is_in("10.1.1.1", "::ffff:10.0.0.0/104")
     with pytest.raises(ValueError, match="x"):
         networks(["x"])
 

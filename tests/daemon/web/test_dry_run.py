@@ -124,6 +124,18 @@ def test_a_wrong_request_is_refused_as_ever(seen: House) -> None:
     assert {error["field"] for error in answer.json()["errors"]} == {"video.style", "video.sped"}
 
 
+def test_there_are_not_too_many_in_a_minute(house: House) -> None:
+    now = house.services.now()
+    with opened(replace(house.services, now=lambda: now), []) as still:
+        for _ in range(60):
+            dry(still, {})
+        refused = still.client.post("/v1/generate?dry_run=1", json={})
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert "60 dry runs a minute" in refused.json()["message"]
+        assert still.stranger.post("/v1/generate?dry_run=1", json={}).status_code == 200
+        assert still.client.post("/v1/generate", json={}).status_code == 202, "jobs have their own count"
+
+
 def test_no_dry_run_is_a_job(seen: House) -> None:
     assert seen.client.post("/v1/generate?dry_run=0", json=SPEC).status_code == 202
     assert seen.views.waiting() == 1

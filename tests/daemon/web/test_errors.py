@@ -149,7 +149,7 @@ def test_a_full_disk_is_a_507_and_reading_goes_on(tmp_path: Path) -> None:
 
 
 def test_every_error_of_the_house_has_a_rule_or_never_comes_here() -> None:
-    elsewhere = {"VixError", "SettingsError", "AlreadyRunning", "UnknownName", "BadName", "NotLookedAt"}
+    elsewhere = {"VixError", "SettingsError", "AlreadyRunning", "NotYet", "UnknownName", "BadName", "NotLookedAt"}
     # Where a URL comes in, it is a wrong field; where it is called, no request waits for the answer.
     elsewhere |= {"UrlRefused", "BadUrl", "ForbiddenAddress", "ForbiddenPort"}
     known = {cls for name, cls in vars(daemon.errors).items() if isinstance(cls, type) and issubclass(cls, Exception)}
@@ -178,3 +178,11 @@ def test_a_long_path_is_not_repeated_whole(shared: House) -> None:
     answer = shared.client.get("/" + "a" * 5000)
     assert answer.status_code == 404
     assert len(answer.content) < 1000
+
+
+def test_a_key_without_the_scope_is_told_how_to_get_it(house: House) -> None:
+    _, key = house.keys.create("reader", scopes=["read"])
+    answer = house.nobody.post("/v1/generate", json={}, headers={"X-Api-Key": key})
+    assert answer.status_code == 403
+    assert '"submit"' in answer.json()["message"]
+    assert "./vix keys change ID --scopes" in answer.json()["message"]

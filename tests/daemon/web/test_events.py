@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from daemon.jobs import Failure
 from daemon.web.call import Call
 from daemon.web.events import Pace, stream
+from daemon.web.held import MOST
 from tests.daemon.web.house import House, opened
 
 STREAM = {"Accept": "text/event-stream"}
@@ -158,20 +161,58 @@ def test_many_streams_hold_nothing_up_and_end_when_the_server_stops(house: House
 
     heard = threading.Semaphore(0)
     with opened(house.services, []) as second:
-        job_id = second.submit()["job_id"]
+        jobs = []
+        for number in range(2):
+            _, key = second.keys.create(f"listener {number}")
+            submitted = httpx2.post(f"{second.url}/v1/generate", headers={"X-Api-Key": key}, json={}).json()
+            jobs.append((key, submitted["job_id"]))
         threads = [
-            threading.Thread(target=listen, args=(second.url, second.key, job_id, heard), daemon=True)
-            for _ in range(30)
+            threading.Thread(target=listen, args=(second.url, *jobs[number % 2], heard), daemon=True)
+            for number in range(30)
         ]
         for thread in threads:
             thread.start()
         for _ in threads:
             assert heard.acquire(timeout=60)
-        assert second.client.get(f"/v1/status/{job_id}").status_code == 200
+        assert second.client.get("/v1/jobs").status_code == 200
     for thread in threads:
         thread.join(60)
     assert len(texts) == 30
     assert all([one.name for one in parsed(text)] == ["job.queued", "job.progress"] for text in texts)
+
+
+def test_head_says_what_a_stream_would_be_and_ends(house: House) -> None:
+    path = f"/v1/jobs/{house.submit()['job_id']}/events"
+    head = house.client.head(path, headers=STREAM)
+    with house.client.stream("GET", path, headers=STREAM) as get:
+        assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_one_key_has_only_so_many_streams(house: House) -> None:
+    job_id = house.submit()["job_id"]
+    path = f"/v1/jobs/{job_id}/events"
+    with ExitStack() as stack:
+        for _ in range(MOST):
+            answer = stack.enter_context(house.client.stream("GET", path, headers=STREAM))
+            assert answer.status_code == 200
+        refused = house.client.get(path, headers=STREAM)
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:vix:error:too_many_requests")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert str(MOST) in refused.json()["message"]
+        # Neither is a wait held, but answered.
+        assert house.client.get(f"/v1/status/{job_id}?wait=60", timeout=30).json()["status"] == "in_queue"
+        theirs = house.stranger.post("/v1/generate", json={}).json()["job_id"]
+        with house.stranger.stream("GET", f"/v1/jobs/{theirs}/events", headers=STREAM) as other:
+            assert other.status_code == 200
+    until = time.monotonic() + 30
+    while not opens(house, path):
+        assert time.monotonic() < until
+
+
+def opens(house: House, path: str) -> bool:
+    with house.client.stream("GET", path, headers=STREAM) as answer:
+        return answer.status_code == 200
 
 
 def in_process(house: House, job_id: str, pace: Pace, pieces: int | None = None) -> list[str]:

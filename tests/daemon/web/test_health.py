@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
+from daemon.store.callbacks import Outcome, State, Try
 from tests.daemon.web.house import House
+from tests.daemon.web.test_callbacks import put
 
 CHECKS = ["database", "disk", "ffmpeg", "worker", "fonts"]
 
@@ -62,6 +65,33 @@ def test_a_silent_worker_is_reported(house: House) -> None:
 def test_a_damaged_heartbeat_is_no_crash(house: House, text: str) -> None:
     (house.data / "worker.json").write_text(text)
     assert house.nobody.get("/health").status_code == 503
+
+
+def test_a_worker_heard_of_in_the_future_is_not_taken_for_alive(house: House) -> None:
+    """It died while the clock was ahead."""
+    house.heartbeat()
+    with closing(sqlite3.connect(house.data / "vix.db")) as connection, connection:
+        connection.execute("update worker set seen_us = seen_us + 3600000000")
+    said = house.nobody.get("/health").json()
+    assert not said["checks"]["worker"]["ok"]
+    assert said["workers"]["active"] == 0
+
+
+def test_callbacks_that_nobody_carries_are_reported(house: House) -> None:
+    house.heartbeat()
+    job_id = house.submit()["job_id"]
+    now = datetime.now(UTC)
+    put(house, job_id)  # due for long, but who is to carry it has only begun
+    assert house.nobody.get("/health").status_code == 200
+    with closing(sqlite3.connect(house.data / "vix.db")) as connection, connection:
+        connection.execute("update worker set started_us = started_us - 600000000")
+    said = house.nobody.get("/health").json()
+    assert not said["checks"]["worker"]["ok"]
+    assert "callbacks are not carried" in said["checks"]["worker"]["message"]
+    callback = house.services.callbacks.claim_due("seat.1", 60)
+    assert callback
+    house.services.callbacks.record(callback, "seat.1", Outcome(Try(now, 503, "Answered 503.", 1), State.READY))
+    assert house.nobody.get("/health").status_code == 200
 
 
 def test_the_front_page_points_to_health(shared: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from daemon.jobs import Failure
+from daemon.store.keys import OwnLimits
 from tests.daemon.web.house import House, open_house
 from tests.daemon.workers import eventually
 
@@ -89,6 +91,17 @@ def test_parameters_that_are_wrong_are_named(shared: House, query: str, fields: 
     assert [error["field"] for error in answer.json()["errors"]] == fields
 
 
+def test_more_parameters_than_any_path_has_are_refused_as_one(shared: House) -> None:
+    for names in ([f"a{number}" for number in range(3000)], ["limit"] * 3000):
+        answer = shared.client.get("/v1/jobs?" + "&".join(f"{name}=1" for name in names))
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["field"], error["message"]) == (
+            "(query)",
+            "has more than 20 parameters; no path here has as many",
+        )
+
+
 def test_a_misspelt_parameter_gets_a_hint(shared: House) -> None:
     assert 'Did you mean "status"?' in shared.client.get("/v1/jobs?state=done").json()["message"]
 
@@ -135,6 +148,20 @@ def test_a_failed_job_is_tried_again(house: House) -> None:
     eventually(lambda: house.rung == [job_id], "the worker is woken")
     house.finish(job_id, b"film")
     assert house.status(job_id)["status"] == "done"
+
+
+def test_trying_again_counts_as_a_job_does(house: House) -> None:
+    name, limits = house.key.split("_")[1], OwnLimits(per_minute=2)
+    house.keys.change(name, lambda key: replace(key, own_limits=limits))
+    job_id = house.submit()["job_id"]
+    fail(house, job_id)
+    again = house.client.post(f"/v1/jobs/{job_id}/retry")
+    assert again.status_code == 202
+    assert again.headers["ratelimit"].startswith('"minute";r=0;')
+    fail(house, job_id)
+    refused = house.client.post(f"/v1/jobs/{job_id}/retry")
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+    assert house.status(job_id)["status"] == "failed"
 
 
 @pytest.mark.parametrize("status", ["in_queue", "rendering", "done", "cancelled"])

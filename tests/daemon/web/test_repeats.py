@@ -56,6 +56,20 @@ def test_a_refused_request_uses_no_key_up(house: House) -> None:
     assert ask(house, "a").status_code == 202
 
 
+def test_a_repeat_is_known_whatever_has_become_of_the_library(house: House) -> None:
+    first = ask(house, "a")
+    house.empty_library()
+    again = ask(house, "a")
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["idempotent-replayed"] == "true"
+    assert ask(house, "b").status_code == 422, "a new one is checked as ever"
+
+
+def test_a_word_that_was_used_is_said_before_what_else_is_wrong(house: House) -> None:
+    ask(house, "a")
+    assert ask(house, "a", {"video": {"style": "nowhere"}}).json()["type"] == "urn:vix:error:idempotency_mismatch"
+
+
 def test_keys_are_each_callers_own(house: House) -> None:
     mine, theirs = ask(house, "a"), ask(house, "a", client=house.stranger)
     assert mine.json()["job_id"] != theirs.json()["job_id"]

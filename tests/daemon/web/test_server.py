@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import httpx2
 import pytest
 
 from daemon.web.bodies import MAX_BODY_BYTES, MAX_VALUES
+from daemon.web.connection import Seldom
 from daemon.web.server import bound_server
 from tests.daemon.web.house import House, running
 
@@ -25,6 +27,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from daemon.web.app import create_app
+from daemon.web.connection import Seldom
 from daemon.web.server import serve
 from tests.daemon.web.house import services_at
 serve(create_app(services_at(Path(sys.argv[1]))), "127.0.0.1", 0, on_ready=lambda url: print(url, flush=True))
@@ -147,8 +150,36 @@ def test_answers_name_no_server_and_carry_a_date(shared: House) -> None:
     "request_", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET /" + b"a" * 200_000, b"GET / HTTP/1.1\r\n\r\n"]
 )
 def test_what_is_no_http_is_a_400(shared: House, request_: bytes) -> None:
-    assert talk(shared, request_).startswith(b"HTTP/1.1 400")
+    head, _, body = talk(shared, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    said = json.loads(body)
+    assert (said["type"], said["status"], said["message"]) == ("urn:vix:error:not_http", 400, said["detail"])
     assert shared.nobody.get("/").status_code == 200
+
+
+def test_no_http_behind_a_request_does_not_break_its_answer(shared: House) -> None:
+    answer = talk(shared, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\x00\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_strangers_do_not_fill_the_log() -> None:
+    now_s = 0.0
+    seldom = Seldom(every_s=60, clock=lambda: now_s)
+
+    def passes(message: str, level: int = logging.WARNING) -> bool:
+        return bool(seldom.filter(logging.makeLogRecord({"msg": message, "levelno": level})))
+
+    assert [passes("no HTTP"), passes("no HTTP"), passes("too many"), passes("no HTTP")] == [True, False, True, False]
+    assert passes("broken", logging.ERROR)
+    assert passes("broken", logging.ERROR)
+    now_s = 60.0
+    assert [passes("no HTTP"), passes("no HTTP")] == [True, False]
+
+
+def test_what_is_no_http_is_logged_once_a_minute(shared: House, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(5):
+        talk(shared, b"\x00\r\n\r\n")
+    assert len([record for record in caplog.records if "Invalid HTTP" in record.message]) <= 1
 
 
 def test_an_upgrade_is_answered_as_a_plain_request(shared: House) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from datetime import datetime
 
 import pytest
 
 from daemon.jobs import Failure
+from daemon.web.held import MOST
 from tests.daemon.web.house import House
 
 MEMBERS = [
@@ -135,14 +137,15 @@ def test_a_wait_that_is_none_is_a_422(shared: House, wait: str) -> None:
 
 
 def test_many_who_wait_hold_nobody_up(house: House) -> None:
-    job_id = house.submit()["job_id"]
+    job_ids, keys = [], [house.keys.create(f"{number}")[1] for number in range(5)]
+    for key in keys:
+        job_ids.append(house.client.post("/v1/generate", headers={"X-Api-Key": key}, json={}).json()["job_id"])
     address = house.url.removeprefix("http://").split(":")
     sockets = [socket.create_connection((address[0], int(address[1]))) for _ in range(100)]
     try:
-        for waiting in sockets:
-            waiting.sendall(
-                f"GET /v1/status/{job_id}?wait=60 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {house.key}\r\n\r\n".encode()
-            )
+        for number, waiting in enumerate(sockets):
+            path, key = f"/v1/status/{job_ids[number // 20]}?wait=60", keys[number // 20]
+            waiting.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n\r\n".encode())
         assert house.submit()["status"] == "in_queue"
         assert house.client.get("/health").status_code in {200, 503}
         while len(house.server.server_state.tasks) < 100:
@@ -153,13 +156,30 @@ def test_many_who_wait_hold_nobody_up(house: House) -> None:
         while len(house.server.server_state.tasks) > 10:
             assert time.monotonic() < given_up_at
             time.sleep(0.01)
-        house.finish(job_id, film=b"film")
+        house.finish(job_ids[0], film=b"film")
         for waiting in sockets[:10]:
             waiting.settimeout(30)
             assert waiting.recv(65536).startswith(b"HTTP/1.1 200")
     finally:
         for waiting in sockets:
             waiting.close()
+
+
+def test_one_key_has_only_so_many_answers_held(house: House) -> None:
+    job_id = house.submit()["job_id"]
+    address = house.url.removeprefix("http://").split(":")
+    head = f"GET /v1/status/{job_id}?wait=60 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {house.key}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(MOST):
+            waiting = stack.enter_context(socket.create_connection((address[0], int(address[1]))))
+            waiting.sendall(head.encode())
+        while len(house.server.server_state.tasks) < MOST:
+            time.sleep(0.01)
+        answer = house.client.get(f"/v1/status/{job_id}?wait=60", timeout=30)
+        assert (answer.status_code, answer.json()["status"]) == (200, "in_queue")
+    begun_s = time.monotonic()
+    while house.client.get(f"/v1/status/{job_id}?wait=0.5").elapsed.total_seconds() < 0.5:
+        assert time.monotonic() - begun_s < 30, "a place that was given up is free again"
 
 
 def test_somebody_elses_job_is_a_404_as_if_there_were_none(shared: House) -> None:
