@@ -12,8 +12,9 @@ from typing import IO
 
 from render.errors import Cancelled, FFmpegFailed, FFmpegTimeout
 
-# How soon a cancelled child is killed.
+# How soon a cancelled child is killed; a young one is looked at more often, or a short run would never be seen.
 _POLL_S = 0.2
+_FIRST_POLL_S = 0.01
 _BLOCK = 65_536
 # Of what is kept in memory: a listing of a million packets, a thousand small pictures.
 _MOST_OUTPUT = 64 * 2**20
@@ -94,8 +95,10 @@ def follow(
         feeder = _Feeder(child.stdin, chunks) if child.stdin is not None and chunks is not None else None
         if feeder is not None:
             selector.register(feeder.pipe, selectors.EVENT_WRITE, "in")
+        pause_s = _FIRST_POLL_S
         while selector.get_map():
-            for key, _ in selector.select(_POLL_S):
+            pause_s = min(1.2 * pause_s, _POLL_S)
+            for key, _ in selector.select(pause_s):
                 if key.data == "in" and feeder is not None:
                     if not feeder.feed():
                         selector.unregister(key.fileobj)

@@ -86,7 +86,7 @@ def test_ffmpeg_goes_with_its_worker_and_the_lock_with_ffmpeg(tmp_path: Path) ->
         process.kill()
         process.wait()
         assert gone(child, 1)
-    assert is_free(lock)
+    assert comes(lambda: is_free(lock), 2)  # its other threads may be a moment behind the first
     assert holders(lock) == []
 
 
