@@ -11,7 +11,7 @@ VixError
  ├── LinkExpired        a signed link whose time is over
  ├── MissingScope       a key that is good, but not for this
  ├── UnknownKey         an operator names a key that is not there
- ├── KeyRevoked         an operator wants a new secret for a key whose life has ended
+ ├── KeyRevoked         an operator wants to change a key whose life has ended
  ├── AdminRefused       not from this address, or from one that is not known
  ├── UrlRefused         a URL of somebody else's that is not called, now or later
  │    ├── BadUrl            it is no URL that can be called
@@ -132,7 +132,7 @@ class UnknownKey(VixError):
 
 
 class KeyRevoked(VixError):
-    """An operator wants a new secret for a key whose life has ended."""
+    """An operator wants to change a key whose life has ended."""
 
     code = "key_revoked"
     message = "This key is revoked, for good; make a new one."

@@ -156,10 +156,14 @@ class KeyStore:
 
         Raises:
             UnknownKey: there is none.
+            KeyRevoked: its life has ended.
             ValueError: there is no such scope, or none is given.
         """
         with self._database.write() as connection:
-            edited = edit(self._key(_row(connection, key_id)))
+            row = _row(connection, key_id)
+            if row.revoked_at is not None:
+                raise KeyRevoked
+            edited = edit(self._key(row))
             terms = _terms(edited.scopes, edited.own_limits, edited.expires_at)
             KeyRow.update(**terms).where(KeyRow.id == key_id).execute(connection)
             return self._key(_row(connection, key_id))

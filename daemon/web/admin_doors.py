@@ -61,7 +61,7 @@ _CHANGE_KEY = Manual(
     body=admin_models.KeyChange,
     body_example={"limits": {"per_minute": 10}, "expires_at": None},
     is_body_optional=True,
-    errors=(UnknownKey,),
+    errors=(UnknownKey, KeyRevoked),
 )
 _ROTATE_KEY = Manual(
     "Admin",

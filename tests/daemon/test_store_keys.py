@@ -228,6 +228,8 @@ def test_a_revoked_key_is_not_rotated_and_its_old_secret_is_dead(key_store: KeyS
         with pytest.raises(BadKey):
             key_store.verify(secret)
     with pytest.raises(KeyRevoked):
+        key_store.change(key.id, lambda key: key)
+    with pytest.raises(KeyRevoked):
         key_store.rotate(key.id, timedelta(hours=24))
     with pytest.raises(UnknownKey):
         key_store.rotate("nobody", timedelta(hours=24))
