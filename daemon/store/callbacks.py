@@ -313,10 +313,13 @@ def _due(owner: str, now: datetime) -> Any:
 
 def _host(url: str) -> str:
     """Cut host and port out of a URL. Never raises: what is wrong with a URL is found out when it is called."""
-    authority = url.partition("://")[2]
+    scheme, _, authority = url.partition("://")
     for end in "/?#":
         authority = authority.partition(end)[0]
-    return authority.rpartition("@")[2].lower()[:_LONGEST_HOST]
+    host = authority.rpartition("@")[2].lower()
+    # However it is written, it is one receiver.
+    host = host.removesuffix({"http": ":80", "https": ":443"}.get(scheme.lower(), ""))
+    return host.removesuffix(".").replace(".:", ":")[:_LONGEST_HOST]
 
 
 def _callback(row: Any) -> Callback:

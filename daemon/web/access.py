@@ -10,10 +10,9 @@ from enum import Enum
 from starlette.datastructures import Headers
 
 from daemon.errors import BadKey
-from daemon.web.client import Network, networks
+from daemon.web.client import LOOPBACK, Network, networks
 
 SHORTEST_MASTER_KEY = 24
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 _HOW = 'send it in the header "X-Api-Key: catv_..." or "Authorization: Bearer catv_..."'
 
 
@@ -47,7 +46,7 @@ class AccessRules:
     """What an operator has set about access. Without a master key nothing of `/admin` is there."""
 
     master_key: str = field(default="", repr=False)
-    admin_allow: tuple[Network, ...] = networks(LOOPBACK)
+    admin_allow: tuple[Network, ...] = LOOPBACK
     trusted_proxies: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,14 +59,16 @@ class AccessRules:
 
 
 def access_rules(
-    master_key: str = "", admin_allow: Iterable[str] = LOOPBACK, trusted_proxies: Iterable[str] = ()
+    master_key: str = "", admin_allow: Iterable[str] | None = None, trusted_proxies: Iterable[str] = ()
 ) -> AccessRules:
     """Read the rules from settings; addresses and networks are text such as `10.0.0.0/8`.
 
     Raises:
         ValueError: the master key is too short, or what should be a network is none.
     """
-    return AccessRules(master_key, networks(tuple(admin_allow)), networks(tuple(trusted_proxies)))
+    return AccessRules(
+        master_key, LOOPBACK if admin_allow is None else networks(tuple(admin_allow)), networks(tuple(trusted_proxies))
+    )
 
 
 def has_key(headers: Headers) -> bool:

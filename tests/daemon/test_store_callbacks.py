@@ -92,6 +92,14 @@ def test_one_try_at_a_time_for_a_host(outbox: CallbackStore, put: Put, movable_c
     assert taken(outbox).job_id == "job_2"
 
 
+@pytest.mark.parametrize("same", ["http://n8n.example:80/b", "http://N8N.example./b", "HTTP://n8n.example.:80"])
+def test_a_host_is_one_however_it_is_written(outbox: CallbackStore, put: Put, same: str) -> None:
+    put("job_1", "http://n8n.example/a", wait_s=-2)
+    put("job_2", same, wait_s=-1)
+    assert taken(outbox).job_id == "job_1"
+    assert outbox.claim_due("seat.1", 60) is None
+
+
 def test_what_a_dead_sender_had_is_taken_once_it_counts_as_lost(
     outbox: CallbackStore, put: Put, movable_clock: Any
 ) -> None:
