@@ -55,6 +55,16 @@ class FontCache:
             raise UnknownFont(family, self.suggest(family))
         return min(faces, key=lambda face: (face.italic != italic, _distance(face.weight, weight))).path
 
+    def others(self, weight: int) -> list[Path]:
+        """Of every family that lies here the upright file nearest to a weight; those of Noto first, they are made to
+        stand in for others."""
+        self._refresh()
+        names = sorted(self._faces, key=lambda name: (not name.startswith("notosans"), name))
+        nearest = (
+            min(self._faces[name], key=lambda face: (face.italic, _distance(face.weight, weight))) for name in names
+        )
+        return [face.path for face in nearest]
+
     def families(self) -> list[str]:
         """Every name that `path` knows, aliases included, sorted without regard to case."""
         self._refresh()
