@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from render.timeline import Align, Box, Margin, Place
 
 REFERENCE_WIDTH = 1080
 REFERENCE_HEIGHT = 1920
+# What TikTok, Reels and Shorts lay over a portrait film, in px of the reference canvas, as they tell advertisers.
+# Above: tabs and camera (Meta 14 %, 269 px). Below: name, caption, sound (Meta's stories 20 %, 384 px; TikTok 370); an
+# unfolded caption or an advertisement's button takes up to 35 %, which would leave no lower third to write on. Right:
+# the column of buttons (TikTok 120 px, Meta 6 %, 65 px). Left: TikTok 60 px, Meta 65.
+_SOCIAL = Margin(top=270, right=120, bottom=390, left=65)
+# Only a film that fills a phone has anything laid over it: 2:3 and higher.
+_FILLS_A_PHONE = 1.5
+
+SafeArea = Literal["social", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The output's size, and the factors that bring px of the reference canvas to it."""
+    """The output's size, the factors that bring px of the reference canvas to it, and the area that stays free."""
 
     width: int
     height: int
+    safe_area: SafeArea = "none"
 
     @property
     def scale(self) -> float:
@@ -38,6 +49,24 @@ class Canvas:
     def margin(self, sides: list[float]) -> Margin:
         """Bring `[top, right, bottom, left]` to the output."""
         return Margin(*(self.length(side) for side in sides))
+
+    def place(self, x: Align | float, y: Align | float, margin: list[float]) -> Place:
+        """Where an overlay sits on the output.
+
+        An axis that is given by a word keeps the safe area free as well: the larger of it and the margin counts. What
+        is centred across keeps as much free on the left as on the right, or wide texts would not be centred.
+        """
+        sides = margin
+        if self.safe_area == "social" and self.height >= self.width * _FILLS_A_PHONE:
+            top, right, bottom, left = margin
+            if isinstance(x, str):
+                most = max(_SOCIAL.left, _SOCIAL.right) if x == "center" else 0
+                right, left = max(right, _SOCIAL.right, most), max(left, _SOCIAL.left, most)
+            if isinstance(y, str):
+                top, bottom = max(top, _SOCIAL.top), max(bottom, _SOCIAL.bottom)
+            sides = [top, right, bottom, left]
+        across, down = x if isinstance(x, str) else self.x(x), y if isinstance(y, str) else self.y(y)
+        return Place(across, down, self.margin(sides))
 
     def room(self, margin: Margin) -> tuple[int, int]:
         """Width and height that an overlay may take inside its margins; at least one px."""

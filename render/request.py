@@ -67,6 +67,9 @@ class Output(Strict):
     height: Annotated[Whole, Field(ge=128, le=3840)] = Field(REFERENCE_HEIGHT, description="Even number of px.")
     fps: Annotated[Whole, Field(ge=10, le=60)] = Field(30, description="Frames a second, constant.")
     quality: Literal["draft", "social", "high"] = Field("social", description="`draft`, `social` or `high`.")
+    safe_area: Literal["social", "none"] = Field(
+        "social", description="`social` keeps what is placed by words clear of the platforms' own buttons and captions."
+    )
 
     @field_validator("width", "height")
     @classmethod

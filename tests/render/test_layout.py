@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.layout import Canvas, cover
-from render.timeline import Margin, Place
+from render.timeline import Align, Margin, Place
 
 CANVAS = Canvas(1080, 1920)
 
@@ -44,6 +44,35 @@ def test_scaling_to_another_output() -> None:
     wide = Canvas(1920, 1080)
     assert (wide.x(540), wide.y(960)) == (960, 540)
     assert wide.length(100) == 56
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "margin", "place"),
+    [
+        # Across, what is centred keeps as much free on the left as the buttons take on the right.
+        ("center", "end", [0, 25, 25, 0], Place("center", "end", Margin(270, 120, 390, 120))),
+        ("start", "start", [0, 0, 0, 0], Place("start", "start", Margin(270, 120, 390, 65))),
+        ("end", "end", [300, 200, 400, 100], Place("end", "end", Margin(300, 200, 400, 100))),
+        (100.0, "end", [0, 0, 0, 0], Place(100, "end", Margin(270, 0, 390, 0))),
+        ("end", 1900.0, [0, 0, 0, 0], Place("end", 1900, Margin(0, 120, 0, 65))),
+        (100.0, 1900.0, [1, 2, 3, 4], Place(100, 1900, Margin(1, 2, 3, 4))),
+    ],
+)
+def test_an_axis_that_is_given_by_a_word_keeps_the_safe_area_free(
+    x: Align | float, y: Align | float, margin: list[float], place: Place
+) -> None:
+    assert Canvas(1080, 1920, "social").place(x, y, margin) == place
+
+
+@pytest.mark.parametrize(
+    "canvas", [Canvas(1080, 1920, "none"), Canvas(1080, 1350, "social"), Canvas(1920, 1080, "social")]
+)
+def test_only_films_that_fill_a_phone_have_a_safe_area(canvas: Canvas) -> None:
+    assert canvas.place("center", "end", [0, 0, 0, 0]).margin == Margin()
+
+
+def test_the_safe_area_scales_with_the_output() -> None:
+    assert Canvas(540, 960, "social").place("start", "end", [0] * 4).margin == Margin(135, 60, 195, 32)
 
 
 numbers = st.integers(0, 300)
