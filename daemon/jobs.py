@@ -75,7 +75,7 @@ class CallbackTo:
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job as it is handed in. `film_s`, `pixels` (of one frame), `fps` and `quality` are what its time is estimated
-    by; `base_url` is what its links start with."""
+    by; `base_url` is what its links start with; `warnings` are known before it is made."""
 
     kind: str
     spec: dict[str, Any]
@@ -89,6 +89,7 @@ class NewJob:
     priority: int = 0
     callback: CallbackTo | None = None
     base_url: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,5 +109,5 @@ def _files(timeline: Timeline) -> Iterator[Path]:
         if isinstance(layer.content, Media | Picture):
             yield layer.content.path
         elif isinstance(layer.content, Text):
-            yield layer.content.font
+            yield from layer.content.fonts
     yield from (sound.path for sound in timeline.sounds)

@@ -61,7 +61,7 @@ def _cut(layer: Layer, canvas: Canvas, warnings: list[str]) -> _Cut | None:
     if isinstance(layer.content, Text):
         drawn = draw(layer.content)
         image, box = drawn.image, drawn.box
-        warnings += _text_warnings(layer.content, drawn.size_px, drawn.missing)
+        warnings += _text_warnings(layer.content, drawn.size_px)
     elif isinstance(layer.content, Picture):
         image = picture(layer.content.path, layer.content.longest_px)
         box = Box(0, 0, image.width, image.height)
@@ -73,13 +73,10 @@ def _cut(layer: Layer, canvas: Canvas, warnings: list[str]) -> _Cut | None:
     return _even(layer, _with_opacity(image, layer.opacity), left - box.x, top - box.y)
 
 
-def _text_warnings(text: Text, size_px: float, missing: tuple[str, ...]) -> Iterable[str]:
+def _text_warnings(text: Text, size_px: float) -> Iterable[str]:
     start = text.text.strip()[:24]
     if size_px < text.size_px and text.max_size_px <= text.size_px and text.min_size_px < size_px:
         yield f'the text "{start}" was drawn at {size_px:g} px instead of {text.size_px:g} so that it fits'
-    if missing:
-        points = ", ".join(f"U+{ord(character):04X}" for character in missing[:8])
-        yield f'the font of the text "{start}" has no glyph for {points}'
 
 
 def _with_opacity(image: Image.Image, opacity: float) -> Image.Image:

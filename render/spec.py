@@ -89,6 +89,15 @@ class ShadowSpec(Strict):
     blur: Annotated[Number, Field(ge=0, le=200)] = Field(6, description="Softness in px.")
 
 
+class GradientSpec(Strict):
+    """A fill that goes from one colour to another; emoji keep their own."""
+
+    colors: tuple[Color, Color] = Field(description="The two colours.")
+    angle: Annotated[Number, Field(ge=-360, le=360)] = Field(
+        180, description="As in CSS: 0 goes up, 90 to the right, 180 down."
+    )
+
+
 class BoxSpec(Strict):
     """A filled rectangle behind a text."""
 
@@ -111,8 +120,12 @@ class Words(Strict):
     line_height: Annotated[Number, Field(ge=0.5, le=4)] = Field(
         1.2, description="Distance of lines as a factor of size."
     )
+    letter_spacing: Annotated[Number, Field(ge=-50, le=200)] = Field(
+        0, description="Room between letters in px, more or less than usual; joined letters such as Arabic stay joined."
+    )
     max_width: Annotated[Pixels, Field(ge=10)] | None = Field(None, description="Wraps lines at this many px.")
     fit: Fit | None = Field(None, description="Draws as large as fits, from `min` to `max` px.")
+    gradient: GradientSpec | None = Field(None, description="Instead of `font_color`: `colors`, `angle`.")
     stroke: StrokeSpec | None = Field(None, description="Outline: `color`, `width`.")
     shadow: ShadowSpec | None = Field(None, description="Shadow: `color`, `opacity`, `x`, `y`, `blur`.")
     box: BoxSpec | None = Field(None, description="Background: `color`, `opacity`, `padding`, `radius`.")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from render.errors import NoClips
-from render.fieldtypes import Position
 from render.layout import Canvas, cover
 from render.probe import MediaInfo, VideoInfo
 from render.spec import Logo, Signature, TemplateSpec, TextOverlay, Video, Words
 from render.timeline import (
     Align,
     Grade,
+    Gradient,
     Layer,
     Media,
     Picture,
@@ -37,9 +37,9 @@ _ALIGN: dict[str, Align] = {"left": "start", "center": "center", "right": "end"}
 
 
 class FontFinder(Protocol):
-    """Finds the file of a font."""
+    """Finds the files that draw a text: the chosen face, then those that it needs where that one has no glyph."""
 
-    def __call__(self, family: str, weight: int, italic: bool) -> Path: ...
+    def __call__(self, family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def compile_template(
     Raises:
         NoClips: there is not a single clip.
     """
-    canvas = Canvas(spec.output.width, spec.output.height)
+    canvas = Canvas(spec.output.width, spec.output.height, spec.output.safe_area)
     rate = Fraction(spec.output.fps)
     frames = _frames(spec.video.duration, rate)
     layers = list(_shots(spec.video, seed, clips, canvas, rate, frames))
@@ -180,28 +180,21 @@ def _media(
 
 def _logo(logo: Logo, path: Path, canvas: Canvas, frames: int) -> Layer:
     picture = Picture(path, max(1, canvas.length(logo.size)))
-    return Layer(picture, 0, frames, _place(logo.positionxy, logo.margin, canvas), logo.opacity)
+    return Layer(picture, 0, frames, canvas.place(*logo.positionxy, logo.margin), logo.opacity)
 
 
 def _signature(words: Signature, canvas: Canvas, frames: int, font: FontFinder) -> Layer:
-    place = _place(words.positionxy, words.margin, canvas)
+    place = canvas.place(*words.positionxy, words.margin)
     return Layer(_glyphs(words, canvas, place, font), 0, frames, place, words.opacity)
 
 
 def _text(words: TextOverlay, canvas: Canvas, rate: Fraction, frames: int, font: FontFinder) -> Layer:
-    place = _place(words.positionxy, words.margin, canvas)
+    place = canvas.place(*words.positionxy, words.margin)
     start = min(round(Fraction(str(words.start_time or 0)) * rate), frames - 1)
     end = frames if words.end_time is None else min(round(Fraction(str(words.end_time)) * rate), frames)
     length = max(1, end - start)
     fade_in, fade_out = _fades(words.fade_in, words.fade_out, rate, length)
     return Layer(_glyphs(words, canvas, place, font), start, length, place, words.opacity, fade_in, fade_out)
-
-
-def _place(position: Position, margin: list[float], canvas: Canvas) -> Place:
-    x, y = position
-    return Place(
-        x if isinstance(x, str) else canvas.x(x), y if isinstance(y, str) else canvas.y(y), canvas.margin(margin)
-    )
 
 
 def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Text:
@@ -212,7 +205,7 @@ def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Tex
     low, high = (words.fit.min * canvas.scale, words.fit.max * canvas.scale) if words.fit else (SMALLEST_FONT_PX, size)
     return Text(
         text=words.text,
-        font=font(words.font, words.font_weight, words.italic),
+        fonts=font(words.font, words.font_weight, words.italic, words.text),
         size_px=high if words.fit else size,
         min_size_px=min(low, high),
         max_size_px=high,
@@ -224,6 +217,8 @@ def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Tex
         stroke=_stroke(words, canvas),
         shadow=_shadow(words, canvas),
         box=_box(words, canvas),
+        letter_spacing_px=words.letter_spacing * canvas.scale,
+        gradient=Gradient(words.gradient.colors, words.gradient.angle) if words.gradient else None,
     )
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
+from render.bidi import Direction
 from render.errors import TextError
+from render.faces import ColorFont, Font, OutlineFont
+from render.gradient import ramp
+from render.runs import missing
 from render.timeline import Box, Rgba, Shadow, Text, TextBox
-from render.typeset import Layout, missing, typeset
+from render.typeset import Layout, typeset
 from render.wrap import clean
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
@@ -29,7 +34,7 @@ class Drawn:
 
     `image` is RGBA with straight alpha and holds all that is painted, at least 1 x 1 px. `box` is the part of it that
     counts for alignment and margins: lines, overhanging ink, stroke and padding, but no shadow. `missing` are the
-    characters that the font has no glyph for.
+    characters that no font of the text has a glyph for.
     """
 
     image: Image.Image
@@ -56,9 +61,9 @@ def draw(text: Text) -> Drawn:
         if layout is None:
             return Drawn(Image.new("RGBA", (1, 1), (*text.color[:3], 0)), Box(0, 0, 0, 0), text.size_px, 0, ())
         image, box = _paint(text, layout)
-        absent = missing(clean(text.text), text.font)
+        absent = missing(clean(text.text), layout.type.chain.coverages)
     except (OSError, ValueError, ArithmeticError, MemoryError, *_BOMBS) as exc:
-        raise TextError(f"the text cannot be drawn with {text.font.name}: {exc}") from exc
+        raise TextError(f"the text cannot be drawn with {_names(text)}: {exc}") from exc
     return Drawn(image, box, layout.type.size_px, len(layout.lines), absent)
 
 
@@ -127,6 +132,10 @@ def _scaled(image: Image.Image, longest_px: int | None) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
+def _names(text: Text) -> str:
+    return ", ".join(path.name for path in text.fonts)
+
+
 def _frame(text: Text) -> int:
     """Px on each side of the lines that padding and stroke take."""
     return ceil(text.box.padding_px if text.box else 0) + ceil(text.stroke.width_px if text.stroke else 0)
@@ -142,6 +151,11 @@ def _paint(text: Text, layout: Layout) -> tuple[Image.Image, Box]:
     fill = _mask(layout, size, frame)
     outline = _mask(layout, size, frame, text.stroke.width_px) if text.stroke else fill
     glyphs = _colored(text, fill, outline)
+    if (pictures := _pictures(layout, size, frame)) is not None:
+        outline = ImageChops.lighter(outline, pictures.getchannel("A"))
+        pictures.putalpha(_dimmed(pictures.getchannel("A"), text.color[3]))
+        glyphs.alpha_composite(pictures)
+        glyphs = bleed(glyphs)
     if not text.shadow and not text.box:
         return glyphs, Box(0, 0, *size)
     left, top, right, bottom = _reach(text.shadow, size)
@@ -158,14 +172,41 @@ def _paint(text: Text, layout: Layout) -> tuple[Image.Image, Box]:
 
 
 def _mask(layout: Layout, size: tuple[int, int], frame: int, stroke_px: float = 0) -> Image.Image:
-    """Coverage of all glyphs, drawn as one so that overlaps do not count twice."""
+    """Coverage of all letters, drawn as one so that overlaps do not count twice."""
     mask = Image.new("L", size)
     pen = ImageDraw.Draw(mask)
-    for line, (x, y) in zip(layout.lines, layout.origins, strict=True):
-        at = x - layout.left + frame, y - layout.top + frame
-        font, direction = layout.type.font, line.direction
-        pen.text(at, line.words, fill=255, font=font, anchor="ls", direction=direction, stroke_width=stroke_px)
+    for words, direction, font, x, y in _placed(layout, frame):
+        if isinstance(font, OutlineFont):
+            pen.text((x, y), words, fill=255, font=font.pillow, anchor="ls", direction=direction,
+                     features=font.features, language=font.language, stroke_width=stroke_px)  # fmt: skip
     return mask
+
+
+def _pictures(layout: Layout, size: tuple[int, int], frame: int) -> Image.Image | None:
+    """The emoji of a text; None where it has none."""
+    image = None
+    for words, direction, font, x, y in _placed(layout, frame):
+        if isinstance(font, ColorFont):
+            image = image or Image.new("RGBA", size)
+            for glyph, left, top in font.pictures(words, direction):
+                at = round(x) + left, y + top
+                inside = (
+                    max(-at[0], 0),
+                    max(-at[1], 0),
+                    min(glyph.width, size[0] - at[0]),
+                    min(glyph.height, size[1] - at[1]),
+                )
+                if inside[0] < inside[2] and inside[1] < inside[3]:
+                    image.alpha_composite(glyph, (max(at[0], 0), max(at[1], 0)), inside)
+    return image
+
+
+def _placed(layout: Layout, frame: int) -> Iterator[tuple[str, Direction, Font, float, int]]:
+    """Runs with their fonts, and where on the picture their baselines start."""
+    for line, (left, y) in zip(layout.lines, layout.origins, strict=True):
+        for run, x in line.runs:
+            at = left + x - layout.left + frame, y - layout.top + frame
+            yield run.words, run.direction, layout.type.font(run.font), *at
 
 
 def _colored(text: Text, fill: Image.Image, outline: Image.Image) -> Image.Image:
@@ -174,14 +215,28 @@ def _colored(text: Text, fill: Image.Image, outline: Image.Image) -> Image.Image
     At an edge between them both cover a part of the px, m and 1 - m. Their mean is weighted with what each of them
     adds to alpha, which depends on m alone, so it is a table.
     """
+    ink = _ink(text, fill)
+    alpha = ImageChops.multiply(fill, ink.getchannel("A")) if text.gradient else _dimmed(fill, text.color[3])
     if not text.stroke:
-        return _tinted(fill, text.color)
-    inner, outer = text.color[3], text.stroke.color[3]
+        ink.putalpha(alpha)
+        return ink
+    inner, outer = _opacity(text), text.stroke.color[3]
     weights = [round(255 * m * inner / max(m * inner + (255 - m) * outer, 1)) for m in range(256)]
-    ink, edge = (Image.new("RGB", fill.size, color[:3]) for color in (text.color, text.stroke.color))
-    image = Image.composite(ink, edge, fill.point(weights)).convert("RGBA")
-    image.putalpha(Image.composite(Image.new("L", fill.size, inner), _dimmed(outline, outer), fill))
+    edge = Image.new("RGB", fill.size, text.stroke.color[:3])
+    image = Image.composite(ink.convert("RGB"), edge, fill.point(weights)).convert("RGBA")
+    image.putalpha(Image.composite(ink.getchannel("A"), _dimmed(outline, outer), fill))
     return image
+
+
+def _ink(text: Text, fill: Image.Image) -> Image.Image:
+    """The colour of letters at every px, as if they covered all of it."""
+    if text.gradient is None:
+        return Image.new("RGBA", fill.size, text.color)
+    return ramp(text.gradient, fill.size, fill.getbbox() or (0, 0, *fill.size))
+
+
+def _opacity(text: Text) -> int:
+    return max(color[3] for color in text.gradient.colors) if text.gradient else text.color[3]
 
 
 def _tinted(mask: Image.Image, color: Rgba) -> Image.Image:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from render.plain import from_plain, to_plain
 
-VERSION = 1
+VERSION = 2
 
 Align = Literal["start", "center", "end"]
 Rgba = tuple[int, int, int, int]
@@ -120,15 +120,26 @@ class TextBox:
 
 
 @dataclass(frozen=True, slots=True)
+class Gradient:
+    """Two colours from one end of the ink to the other. The angle is that of CSS: 0 goes up, 90 to the right."""
+
+    colors: tuple[Rgba, Rgba]
+    angle_deg: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Words to draw. Sizes are px of the output.
+
+    `fonts` are the chosen face and those that stand in for it, in order, where it has no glyph; a font of pictures
+    among them draws the emoji. A `gradient` goes before `color`.
 
     The text is wrapped at `max_width_px`. Where it is then higher than `max_height_px` or a word is too wide, it is
     drawn smaller, down to `min_size_px`. With `max_size_px` above `size_px` it also grows to fill that room.
     """
 
     text: str
-    font: Path
+    fonts: tuple[Path, ...]
     size_px: float
     min_size_px: float
     max_size_px: float
@@ -140,6 +151,8 @@ class Text:
     stroke: Stroke | None = None
     shadow: Shadow | None = None
     box: TextBox | None = None
+    letter_spacing_px: float = 0.0
+    gradient: Gradient | None = None
 
 
 @dataclass(frozen=True, slots=True)

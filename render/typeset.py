@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from math import ceil, floor
-from pathlib import Path
-from unicodedata import normalize
 
-from PIL import ImageFont, features
+from PIL import features
 
+from render.bidi import Direction
 from render.errors import TextError
+from render.faces import Font, Ink, OutlineFont, coverage, open_font
+from render.runs import Run, is_simple, language, missing, runs, whole_line
 from render.timeline import Text
-from render.wrap import SPACES, Direction, Paragraph, clean, clusters, invisible, paragraph
+from render.wrap import SPACES, Paragraph, clean, clusters, paragraph
 
 _MOST_NARROWINGS = 4
 _SHARE = {"start": 0.0, "center": 0.5, "end": 1.0}
@@ -24,12 +23,16 @@ _SHARE = {"start": 0.0, "center": 0.5, "end": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words on one line, their width in px, and their ink (left, top, right, bottom) from the start of the baseline."""
+    """Words on one line, their width in px, and their ink (left, top, right, bottom) from the start of the baseline.
+
+    `runs` are what is painted, each with the px at which it starts.
+    """
 
     words: str
     direction: Direction
     advance: float
-    ink: tuple[int, int, int, int]
+    ink: Ink
+    runs: tuple[tuple[Run, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,52 +57,119 @@ class Layout:
         return self.width <= room[0] and self.height <= room[1]
 
 
+class Chain:
+    """The fonts of one text, and how its lines are cut into runs of them; remembers both."""
+
+    def __init__(self, text: Text, words: str) -> None:
+        self._paths = text.fonts
+        self._language = language(words)
+        self._apart = bool(text.letter_spacing_px)
+        self._runs: dict[tuple[str, Direction], tuple[Run, ...]] = {}
+        self.coverages = tuple(coverage(path) for path in text.fonts)
+        self._simple = not self._apart and is_simple(words, self.coverages)
+
+    def runs(self, words: str, direction: Direction) -> tuple[Run, ...]:
+        """Runs of a line, from left to right."""
+        if self._simple:
+            return whole_line(words, direction)
+        key = words, direction
+        if key not in self._runs:
+            self._runs[key] = runs(words, direction, self.coverages, self._apart)
+        return self._runs[key]
+
+    def font(self, place: int, size_px: float) -> Font:
+        """One of the fonts at a size."""
+        return open_font(self._paths[place], size_px, self._language, self._apart)
+
+
 class Ruler:
     """Widths of words in em, remembered. A font's advances grow with its size, so they serve every size, nearly."""
 
     _SIZE_PX = 1000
 
-    def __init__(self, path: Path) -> None:
-        self._font = _font(path, self._SIZE_PX)
-        self._widths: dict[tuple[str, Direction], float] = {}
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._fonts: dict[int, Font] = {}
+        self._widths: dict[tuple[str, Direction], tuple[float, int]] = {}
 
-    def width_em(self, words: str, direction: Direction) -> float:
-        """Width of some words, without the blanks at their end when they are given without."""
+    def width_em(self, words: str, direction: Direction) -> tuple[float, int]:
+        """Width of some words, without the blanks at their end when they are given without; and how many runs."""
         key = words, direction
         if key not in self._widths:
-            self._widths[key] = self._font.getlength(words, direction=direction) / self._SIZE_PX
+            parts = self._chain.runs(words, direction)
+            px = sum(self._font(run.font).length(run.words, run.direction) for run in parts)
+            self._widths[key] = px / self._SIZE_PX, len(parts)
         return self._widths[key]
+
+    def _font(self, place: int) -> Font:
+        if place not in self._fonts:
+            self._fonts[place] = self._chain.font(place, self._SIZE_PX)
+        return self._fonts[place]
 
 
 class Type:
-    """A font at one size."""
+    """A chain of fonts at one size."""
 
-    def __init__(self, text: Text, size_px: float, ruler: Ruler) -> None:
-        self.font = _font(text.font, size_px)
-        self.path = text.font
+    def __init__(self, text: Text, size_px: float, chain: Chain, ruler: Ruler) -> None:
         self.size_px = size_px
         self.pitch_px = text.line_height * size_px
         self.align = text.align
+        self.chain = chain
+        self._spacing_px = text.letter_spacing_px
         self._ruler = ruler
+        self._fonts: dict[int, Font] = {}
+
+    @property
+    def metrics(self) -> tuple[int, int]:
+        """Ascent and descent of the first font that has letters, in px."""
+        letters = (self.font(place) for place in range(len(self.chain.coverages)))
+        first = next((font for font in letters if isinstance(font, OutlineFont)), None)
+        return first.pillow.getmetrics() if first else (round(self.size_px), 0)
+
+    def font(self, place: int) -> Font:
+        """One of the fonts."""
+        if place not in self._fonts:
+            self._fonts[place] = self.chain.font(place, self.size_px)
+        return self._fonts[place]
 
     def guess(self, words: str, direction: Direction) -> float:
         """Width in px but for rounding and hinting: cheap, to find out where a line may end."""
-        return self._ruler.width_em(words, direction) * self.size_px
+        em, count = self._ruler.width_em(words, direction)
+        return em * self.size_px + count * self._spacing_px
 
     def advance(self, words: str, direction: Direction) -> float:
         """Width in px, to 1/64."""
-        return self.font.getlength(words, direction=direction)
+        return self._set(words, direction)[1]
 
     def line(self, words: str, direction: Direction) -> Line:
         """Measure a line with its ink."""
-        left, top, right, bottom = self.font.getbbox(words, direction=direction, anchor="ls")
-        ink = floor(left), floor(top), ceil(right), ceil(bottom)
-        return Line(words, direction, self.advance(words, direction), ink)
+        placed, advance = self._set(words, direction)
+        inks = [(x, self.font(run.font).ink(run.words, run.direction)) for run, x in placed]
+        ink = (
+            min((floor(x + ink[0]) for x, ink in inks), default=0),
+            min((ink[1] for _, ink in inks), default=0),
+            max((ceil(x + ink[2]) for x, ink in inks), default=0),
+            max((ink[3] for _, ink in inks), default=0),
+        )
+        return Line(words, direction, advance, ink, placed)
 
+    def _set(self, words: str, direction: Direction) -> tuple[tuple[tuple[Run, float], ...], float]:
+        """Runs with where they start, and the end of the last."""
+        placed: list[tuple[Run, float]] = []
+        end = 0.0
+        for run in self.chain.runs(words, direction):
+            if placed:
+                end += self._spacing_px + self._kerning(placed[-1][0], run)
+            placed.append((run, end))
+            end += self.font(run.font).length(run.words, run.direction)
+        return tuple(placed), end
 
-def _font(path: Path, size_px: float) -> ImageFont.FreeTypeFont:
-    """Open a font. Not by `ImageFont.truetype`, which takes a namesake from the system where a file cannot be read."""
-    return ImageFont.FreeTypeFont(path, size_px, layout_engine=ImageFont.Layout.RAQM)
+    def _kerning(self, before: Run, after: Run) -> float:
+        """What two runs that were set apart are nearer than the sum of their widths, in px."""
+        if not self._spacing_px or before.direction != "ltr" or (before.font, "ltr") != (after.font, after.direction):
+            return 0.0
+        length = self.font(before.font).length
+        return length(before.words + after.words, "ltr") - length(before.words, "ltr") - length(after.words, "ltr")
 
 
 def typeset(text: Text, room: tuple[int, int]) -> Layout | None:
@@ -119,10 +189,11 @@ def typeset(text: Text, room: tuple[int, int]) -> Layout | None:
     if not words:
         return None
     paragraphs = [paragraph(line) for line in words.split("\n")]
-    ruler = Ruler(text.font)
+    chain = Chain(text, words)
+    ruler = Ruler(chain)
 
     def at(size_px: float) -> Layout:
-        return _lay_out(Type(text, size_px, ruler), paragraphs, room)
+        return _lay_out(Type(text, size_px, chain, ruler), paragraphs, room)
 
     largest = max(text.size_px, text.max_size_px)
     smallest = min(text.min_size_px, largest)
@@ -143,31 +214,6 @@ def typeset(text: Text, room: tuple[int, int]) -> Layout | None:
         else:
             high = middle
     return best
-
-
-def missing(text: str, path: Path) -> tuple[str, ...]:
-    """Characters of a cleaned text without a glyph. One that can be composed counts as there: HarfBuzz does so."""
-    coverage = _coverage(path, path.stat().st_mtime_ns)
-    if coverage is None:
-        return ()
-
-    def drawn(char: str) -> bool:
-        return char == "\n" or invisible(char) or ord(char) in coverage
-
-    return tuple(
-        char for char in dict.fromkeys(text) if not drawn(char) and not all(map(drawn, normalize("NFD", char)))
-    )
-
-
-@lru_cache(maxsize=16)
-def _coverage(path: Path, mtime_ns: int) -> frozenset[int] | None:
-    """The code points that a font file has glyphs for; None where that cannot be told."""
-    try:
-        tt_lib = importlib.import_module("fontTools.ttLib")
-        with open(path, "rb") as file, tt_lib.TTFont(file, lazy=True, fontNumber=0) as font:
-            return frozenset(font.getBestCmap() or ())
-    except Exception:  # FreeType draws files that fontTools cannot read, and they make it raise nearly anything.
-        return None
 
 
 def _lay_out(type_: Type, paragraphs: Sequence[Paragraph], room: tuple[int, int]) -> Layout:
@@ -222,7 +268,7 @@ def _filled(type_: Type, pieces: Sequence[str], direction: Direction, room_px: i
 
 def _placed(type_: Type, lines: Sequence[Line], whole: bool) -> Layout:
     """Set lines one below the other as CSS does: ascent and descent are centred in a line's height."""
-    ascent, descent = type_.font.getmetrics()
+    ascent, descent = type_.metrics
     widest = max(line.advance for line in lines)
     share = _SHARE[type_.align]
     origins = tuple(
@@ -251,7 +297,7 @@ def _ended(lines: Sequence[Line], type_: Type, room_px: int) -> list[Line]:
     """End the last line that has words with an ellipsis, which takes the place of what it needs."""
     last = max(number for number, line in enumerate(lines) if line.words or not number)
     direction, letters = lines[last].direction, clusters(lines[last].words)
-    dots = "..." if missing("…", type_.path) else "…"
+    dots = "..." if missing("…", type_.chain.coverages) else "…"
 
     def shortened(count: int) -> str:
         return "".join(letters[:count]).rstrip(SPACES) + dots

@@ -5,28 +5,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
 
-Direction = Literal["ltr", "rtl"]
+from icu4py.breakers import CharacterBreaker, LineBreaker
+
+from render.bidi import Direction
 
 SPACES = " \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u205f\u3000\u200b"
 
 _NEWLINES = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _TAB = "    "
 _DROPPED = "\u00ad\ufeff"  # Soft hyphen and byte order mark.
-_ZWJ = "\u200d"
 # Unicode's limit for safe streams (UAX 15, section 13). Stacks beyond it are made to break renderers.
 _MOST_MARKS = 30
 _LONGEST_CLUSTER = 40
 
-_DASHES = frozenset("-\u2010\u2013\u2014")
-_NOT_LAST = frozenset("([{«‘“「『（【《〈〔｛［〝")  # noqa: RUF001
-_NOT_FIRST = frozenset(
-    "!%),.:;?]}»’”…‥、。，．：；？！％」』）】》〉〕｝］〟"  # noqa: RUF001
-    "ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々゛゜・"
-)
 # Not even after a blank, which French puts before them.
 _NEVER_FIRST = frozenset("!?:;»")
+_NOT_FIRST = frozenset("+\u2010\u2013\u2014")
+_ANY_LANGUAGE = "root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,65 +60,36 @@ def invisible(char: str) -> bool:
 
 
 def paragraph(words: str) -> Paragraph:
-    """Cut a cleaned line where it may break: after blanks, hyphens and dashes, and around ideographs.
+    """Cut a cleaned line where it may break, as UAX 14 has it: with dictionaries for Thai, Lao, Khmer and Burmese, and
+    Korean at its blanks alone.
 
     A unit keeps the blanks behind it. The direction is that of the first letter that has one (UAX 9, rule P2).
     """
     units: list[str] = []
-    for cluster in clusters(words):
-        if units and not _breaks(units[-1], cluster):
-            units[-1] += cluster
+    for unit in LineBreaker(words, _ANY_LANGUAGE):
+        if units and _holds_together(units[-1][-1], unit[0]):
+            units[-1] += unit
         else:
-            units.append(cluster)
+            units.append(unit)
     kinds = (unicodedata.bidirectional(char) for char in words)
     first = next((kind for kind in kinds if kind in ("L", "R", "AL")), "L")
     return Paragraph(tuple(units), "ltr" if first == "L" else "rtl")
 
 
 def clusters(words: str) -> list[str]:
-    """What a reader takes for one character each, nearly as UAX 29 has it. No cluster is endless."""
-    found: list[str] = []
-    for char in words:
-        if found and len(found[-1]) < _LONGEST_CLUSTER and _joins(found[-1], char):
-            found[-1] += char
-        else:
-            found.append(char)
-    return found
+    """What a reader takes for one character each (UAX 29). No cluster is endless."""
+    return [
+        cluster[start : start + _LONGEST_CLUSTER]
+        for cluster in CharacterBreaker(words, _ANY_LANGUAGE)
+        for start in range(0, len(cluster), _LONGEST_CLUSTER)
+    ]
 
 
-def _breaks(before: str, after: str) -> bool:
-    last, first = before[-1], after[0]
-    if last in SPACES:
-        return first not in SPACES and first not in _NEVER_FIRST
-    if first in SPACES or first in _NOT_FIRST or last in _NOT_LAST:
-        return False
-    if last in _DASHES:
-        return before[-2:-1].isalnum() and first.isalpha()
-    return _ideographic(last) or _ideographic(first)
-
-
-def _ideographic(char: str) -> bool:
-    """Chinese and Japanese, which are written without blanks. Korean has them."""
-    return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\uffef" or "\U00020000" <= char <= "\U0003ffff"
-
-
-def _joins(cluster: str, char: str) -> bool:
-    last = cluster[-1]
-    if last in SPACES:
-        return False
-    if last == _ZWJ or _extends(char):
+def _holds_together(last: str, first: str) -> bool:
+    if first in _NEVER_FIRST or (first in _NOT_FIRST and last not in SPACES):
         return True
-    if unicodedata.combining(last) == 9:  # A virama ties consonants together.
-        return unicodedata.category(char) == "Lo"
-    return len(cluster) == 1 and all("\U0001f1e6" <= flag <= "\U0001f1ff" for flag in (last, char))
+    return _is_hangul(last) and _is_hangul(first)
 
 
-def _extends(char: str) -> bool:
-    """Marks and joiners, Thai and Lao AM, skin tones, flag tags, the vowels and finals of Korean syllables."""
-    return (
-        unicodedata.category(char)[0] == "M"
-        or char in "\u200c\u200d\u0e33\u0eb3"
-        or "\U0001f3fb" <= char <= "\U0001f3ff"
-        or "\U000e0020" <= char <= "\U000e007f"
-        or "\u1160" <= char <= "\u11ff"
-    )
+def _is_hangul(char: str) -> bool:
+    return "\uac00" <= char <= "\ud7a3"

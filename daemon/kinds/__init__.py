@@ -16,12 +16,13 @@ from fonts_cache import FontCache
 class Kind:
     """One kind.
 
-    `read(data, library, fonts)` gives a checked request or raises SpecError; `prepare(data, seed, sources)` chooses
-    material and compiles.
+    `read(data, library, fonts)` gives a checked request or raises SpecError; `warnings(spec, fonts)` says at once what
+    will be otherwise than asked; `prepare(data, seed, sources)` chooses material and compiles.
     """
 
     read: Callable[[object, Library, FontCache], Any]
+    warnings: Callable[[Any, FontCache], tuple[str, ...]]
     prepare: Callable[[object, int, Sources], Prepared]
 
 
-KINDS = {"template": Kind(template.read, template.prepare)}
+KINDS = {"template": Kind(template.read, template.warnings, template.prepare)}

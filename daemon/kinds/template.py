@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.errors import UnknownName
 from daemon.kinds.base import Prepared, Sources
+from daemon.kinds.lettering import Lettering, warnings_of
 from daemon.sources.library import Library
 from fonts_cache import FontCache, UnknownFont
 from render.errors import FieldProblem, MediaError, NoClips, SpecError
@@ -39,6 +40,11 @@ def read(data: object, library: Library, fonts: FontCache) -> TemplateSpec:
     return spec
 
 
+def warnings(spec: TemplateSpec, fonts: FontCache) -> tuple[str, ...]:
+    """What to tell whoever asks for a film, before it is made."""
+    return warnings_of([*spec.text_overlays, *([spec.signature] if spec.signature else [])], fonts)
+
+
 def prepare(data: object, seed: int, sources: Sources) -> Prepared:
     """Choose material by the seed and compile the film.
 
@@ -48,12 +54,13 @@ def prepare(data: object, seed: int, sources: Sources) -> Prepared:
         MediaError: the named track or logo is broken.
     """
     spec = read(data, sources.library, sources.fonts)
-    warnings: list[str] = []
-    track = _track(spec, seed, sources, warnings)
+    notes: list[str] = []
+    track = _track(spec, seed, sources, notes)
     logo = sources.library.logo(spec.logo.name) if spec.logo and spec.logo.name not in (NONE, "") else None
-    style, timeline = _first_usable_style(spec, seed, track, logo, sources)
+    lettering = Lettering(sources.fonts)
+    style, timeline = _first_usable_style(spec, seed, track, logo, sources, lettering)
     choices = {"style": style, "music": track.path.name if track else None, "clips": _shots(timeline)}
-    return Prepared(timeline, choices, tuple(warnings))
+    return Prepared(timeline, choices, (*notes, *lettering.warnings()))
 
 
 def _unknown_names(data: object, library: Library, fonts: FontCache) -> Iterator[FieldProblem]:
@@ -99,7 +106,7 @@ def _unknown_font(field: str, family: str, fonts: FontCache) -> Iterator[FieldPr
         yield FieldProblem(field, f"is no font that is known here.{hint}", "string")
 
 
-def _track(spec: TemplateSpec, seed: int, sources: Sources, warnings: list[str]) -> MediaInfo | None:
+def _track(spec: TemplateSpec, seed: int, sources: Sources, notes: list[str]) -> MediaInfo | None:
     """The named track, or the first in the seed's order that can be heard.
 
     Raises:
@@ -117,8 +124,8 @@ def _track(spec: TemplateSpec, seed: int, sources: Sources, warnings: list[str])
         try:
             return _heard(track, sources)
         except MediaError as exc:
-            warnings.append(f"a track was left out: {exc}")
-    warnings.append("the library holds no track that can be used, so the film is silent")
+            notes.append(f"a track was left out: {exc}")
+    notes.append("the library holds no track that can be used, so the film is silent")
     return None
 
 
@@ -130,7 +137,12 @@ def _heard(track: Path, sources: Sources) -> MediaInfo:
 
 
 def _first_usable_style(
-    spec: TemplateSpec, seed: int, track: MediaInfo | None, logo: Path | None, sources: Sources
+    spec: TemplateSpec,
+    seed: int,
+    track: MediaInfo | None,
+    logo: Path | None,
+    sources: Sources,
+    lettering: Lettering,
 ) -> tuple[str, Timeline]:
     """Compile with the named style, or with the first in the seed's order that holds a usable clip."""
     styles = [spec.video.style]
@@ -139,7 +151,7 @@ def _first_usable_style(
     for style in styles:
         try:
             clips = _usable(style, seed, sources)
-            return style, compile_template(spec, seed, clips, track, logo, sources.fonts.path)
+            return style, compile_template(spec, seed, clips, track, logo, lettering)
         except (NoClips, UnknownName):
             continue
     names = ", ".join(f'"{style}"' for style in styles) or "the library"

@@ -315,6 +315,7 @@ def _new_row(new: NewJob, now: datetime) -> Any:
         seed=new.seed,
         key_id=new.key_id,
         client_data=new.client_data,
+        warnings=list(new.warnings),
         film_s=new.film_s,
         work=work(new.film_s, new.pixels, new.fps, new.quality),
         status=Status.IN_QUEUE,

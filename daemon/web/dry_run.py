@@ -25,14 +25,14 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
     the film could not be made.
     """
     seed = secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed
-    timeline, warnings = None, []
+    timeline, warnings = None, list(KINDS[kind].warnings(spec, services.fonts))
     try:
         prepared = _prepared(services, kind, data, seed)
         timeline, warnings = _named(to_plain(prepared.timeline), services.library.root), list(prepared.warnings)
     except NotLookedAt as exc:
-        warnings = [f"The Timeline is not known yet: {exc}"]
+        warnings = [*warnings, f"The Timeline is not known yet: {exc}"]
     except (NoClips, MediaError) as exc:
-        warnings = [f"This film cannot be made: {exc}"]
+        warnings = [*warnings, f"This film cannot be made: {exc}"]
     amount = work(spec.video.duration, spec.output.width * spec.output.height, spec.output.fps, spec.output.quality)
     estimate = {
         "render_s": round(rate(services.views.speeds(50)) * amount, 1),
@@ -59,10 +59,12 @@ def _named(value: Any, root: Path) -> Any:
         return [_named(item, root) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        name: _file(Path(item), root) if name in ("path", "font") and isinstance(item, str) else _named(item, root)
-        for name, item in value.items()
-    }
+    named = {name: _named(item, root) for name, item in value.items()}
+    if isinstance(path := value.get("path"), str):
+        named["path"] = _file(Path(path), root)
+    if isinstance(fonts := value.get("fonts"), list):
+        named["fonts"] = [_file(Path(font), root) for font in fonts]
+    return named
 
 
 def _file(path: Path, root: Path) -> str:

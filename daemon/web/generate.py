@@ -119,6 +119,7 @@ def _new_job(call: Call, body: Body, spec: Any) -> NewJob:
         priority=spec.priority,
         callback=CallbackTo(spec.callback_url, spec.callback_headers) if spec.callback_url else None,
         base_url=call.links.base,
+        warnings=KINDS[KIND].warnings(spec, call.services.fonts),
     )
 
 

@@ -44,7 +44,7 @@ def _look(path: Path, work: Path) -> str:
         if seen.defect or seen.info is None or seen.info.video is None:
             return f"refused: {seen.defect}"
         clip = Clip(seen.info, seen.info.video, seen.focus)
-        timeline = compile_template(parse_template(REQUEST), 0, [clip], None, None, lambda *font: Path("unused"))
+        timeline = compile_template(parse_template(REQUEST), 0, [clip], None, None, lambda *font: (Path("unused"),))
         render(timeline, work / f"{folder.name}.mp4", folder, ffmpeg)
     except RenderError as exc:
         return f"{type(exc).__name__}: {exc}"

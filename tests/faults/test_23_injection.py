@@ -45,7 +45,7 @@ NASTY = [
 
 
 def text(words: str) -> Text:
-    return Text(words, FONT, SIZE_PX, SIZE_PX, 0, WIDTH, LINE_PX, (255, 255, 255, 255), align="start")
+    return Text(words, (FONT,), SIZE_PX, SIZE_PX, 0, WIDTH, LINE_PX, (255, 255, 255, 255), align="start")
 
 
 def shown(texts: list[str], folder: Path, ffmpeg: FFmpeg) -> None:

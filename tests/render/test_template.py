@@ -34,8 +34,8 @@ def clip(name: str, seconds: float, *, size: tuple[int, int] = (1080, 1920), rat
     return Clip(MediaInfo(Path(f"/clips/{name}.mp4"), video, None), video)
 
 
-def font(family: str, weight: int, italic: bool) -> Path:
-    return Path(f"/fonts/{family}-{weight}{'i' if italic else ''}.ttf")
+def font(family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]:
+    return Path(f"/fonts/{family}-{weight}{'i' if italic else ''}.ttf"), Path(f"/fonts/for-{text}.ttf")
 
 
 def compiled(data: dict[str, Any], *clips: Clip, seed: int = 1, **local: Path) -> Timeline:
@@ -149,9 +149,22 @@ def test_sizes_and_places_scale_with_the_output() -> None:
 
 
 def test_a_text_has_the_room_between_its_margins() -> None:
-    content = overlay({"margin": [100, 60, 20, 40]}).content
+    content = overlay({"margin": [100, 60, 20, 40], "positionxy": [540, 960]}).content
     assert isinstance(content, Text)
     assert (content.max_width_px, content.max_height_px) == (980, 1800)
+
+
+def test_what_is_placed_by_words_has_the_room_between_the_platforms_buttons() -> None:
+    """270 px above and 390 below, and on both sides as much as the buttons on the right take."""
+    data = {"text": "a", "margin": [100, 60, 500, 40]}
+    safe, free = (
+        compiled({"text_overlays": [data], "output": {"safe_area": area}}).layers[1].content
+        for area in ("social", "none")
+    )
+    assert isinstance(safe, Text)
+    assert isinstance(free, Text)
+    assert (safe.max_width_px, safe.max_height_px) == (1080 - 2 * 120, 1920 - 270 - 500)
+    assert (free.max_width_px, free.max_height_px) == (1080 - 60 - 40, 1920 - 100 - 500)
 
 
 def test_fit_bounds_become_sizes() -> None:
@@ -160,10 +173,10 @@ def test_fit_bounds_become_sizes() -> None:
     assert (content.min_size_px, content.max_size_px) == (20, 120)
 
 
-def test_fonts_are_asked_for_by_family_weight_and_style() -> None:
+def test_fonts_are_asked_for_by_family_weight_style_and_text() -> None:
     content = overlay({"font": "Inter", "font_weight": "bold", "italic": True}).content
     assert isinstance(content, Text)
-    assert content.font == Path("/fonts/Inter-700i.ttf")
+    assert content.fonts == (Path("/fonts/Inter-700i.ttf"), Path("/fonts/for-a.ttf"))
 
 
 def test_music_is_as_long_as_the_film() -> None:

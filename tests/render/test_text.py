@@ -35,7 +35,7 @@ BLACK: Rgba = (0, 0, 0, 255)
 
 def text(words: str, font: Path = ARIMO, size_px: float = 60, min_px: float = 10, **rest: Any) -> Text:
     fields: dict[str, Any] = {"max_size_px": 0, "max_width_px": 900, "max_height_px": 1600, "color": WHITE} | rest
-    return Text(text=words, font=font, size_px=size_px, min_size_px=min_px, **fields)
+    return Text(text=words, fonts=(font,), size_px=size_px, min_size_px=min_px, **fields)
 
 
 def ink(image: Image.Image) -> tuple[int, int, int, int]:

@@ -33,6 +33,20 @@ def test_the_founding_request_is_taken(house: House) -> None:
     eventually(lambda: house.rung == [job.id], "the worker is woken")
 
 
+def test_what_no_font_can_draw_is_named_at_once(house: House) -> None:
+    """In the answer and in every status until the film is there; and by a dry run, though its clips are not known."""
+    drawn = {"text": "Grüße 😀 مرحبا 漢字 {{more}}"}
+    odd = {"text": "a \U000f0001 \U000f0002"}
+    asked = {"text_overlays": [drawn, odd], "signature": odd, "variables": {"more": "\U000f0003"}}
+    said = house.client.post("/v1/generate", json=asked).json()
+    (warning,) = said["warnings"]
+    assert "U+F0003 \U000f0003, U+F0001 \U000f0001, U+F0002 \U000f0002;" in warning
+    assert house.client.get(f"/v1/status/{said['job_id']}").json()["warnings"] == [warning]
+    dry = house.client.post("/v1/generate?dry_run=1", json=asked).json()
+    assert dry["warnings"][0] == warning
+    assert house.submit({"text_overlays": [{"text": "Grüße 😀 مرحبا 漢字"}]})["warnings"] == []
+
+
 def test_a_slow_doorbell_holds_up_no_answer(house: House) -> None:
     answered, rung = threading.Event(), threading.Event()
 
