@@ -62,6 +62,7 @@ def request(style: str, seconds: float) -> dict[str, Any]:
             "margin": [0, 25, 200, 0],
         },
         "logo": {"name": "logo.png", "size": LOGO_PX, "positionxy": ["center", "bottom"], "margin": [0, 25, 25, 0]},
+        "output": {"safe_area": "none"},  # Where the other pipelines put theirs.
     }
 
 

@@ -91,14 +91,17 @@ def test_a_logo_sits_to_the_pixel(tmp_path: Path, black: Path, ffmpeg: FFmpeg) -
     logo = tmp_path / "logo.png"
     Image.new("RGB", (300, 200), "white").save(logo)
     request = {"name": "x", "size": 150, "margin": [0, 25, 25, 0]}
-    for position, box in {
-        ("bottom", "center"): (465, 1795, 615, 1895),
-        ("center", "bottom"): (465, 1795, 615, 1895),
-        ("top", "left"): (0, 0, 150, 100),
-        ("right", "center"): (905, 910, 1055, 1010),
-        (301, 401): (226, 351, 376, 451),
-    }.items():
-        data = {"video": {"duration": 1}, "logo": {**request, "positionxy": list(position)}}
+    for position, area, box in (
+        (["bottom", "center"], "none", (465, 1795, 615, 1895)),
+        (["center", "bottom"], "none", (465, 1795, 615, 1895)),
+        (["top", "left"], "none", (0, 0, 150, 100)),
+        (["right", "center"], "none", (905, 910, 1055, 1010)),
+        # 390 px above the lower edge, 65 from the left and 270 from the top, where the platforms have nothing.
+        (["bottom", "center"], "social", (465, 1430, 615, 1530)),
+        (["top", "left"], "social", (65, 270, 215, 370)),
+        ([301, 401], "social", (226, 351, 376, 451)),
+    ):
+        data = {"video": {"duration": 1}, "logo": {**request, "positionxy": position}, "output": {"safe_area": area}}
         film = make(data, [black], tmp_path, ffmpeg, logo=logo)
         assert ink(media.frames(film.path, 1080, 1920)[0]) == box, position
 
@@ -117,7 +120,7 @@ def test_text_and_signature_sit_to_the_pixel(tmp_path: Path, black: Path, ffmpeg
         },
     }
     frame = media.frames(make(data, [black], tmp_path, ffmpeg).path, 1080, 1920)[0]
-    for at, size, line_top in ((slice(800, 1100), 100, 960 - 60), (slice(1700, 1920), 50, 1920 - 25 - 60)):
+    for at, size, line_top in ((slice(800, 1100), 100, 960 - 60), (slice(1400, 1700), 50, 1920 - 390 - 60)):
         left, top, right, bottom = ink(frame[at])
         baseline = line_top + (1.2 * size - (1854 + 434) / 2048 * size) / 2 + 1854 / 2048 * size
         assert at.start + bottom == pytest.approx(baseline, abs=1)
