@@ -118,6 +118,8 @@ class Type:
         self._spacing_px = text.letter_spacing_px
         self._ruler = ruler
         self._fonts: dict[int, Font] = {}
+        self._lengths: dict[Run, float] = {}
+        self._inks: dict[Run, Ink] = {}
 
     @property
     def metrics(self) -> tuple[int, int]:
@@ -144,7 +146,7 @@ class Type:
     def line(self, words: str, direction: Direction) -> Line:
         """Measure a line with its ink."""
         placed, advance = self._set(words, direction)
-        inks = [(x, self.font(run.font).ink(run.words, run.direction)) for run, x in placed]
+        inks = [(x, self._ink(run)) for run, x in placed]
         ink = (
             min((floor(x + ink[0]) for x, ink in inks), default=0),
             min((ink[1] for _, ink in inks), default=0),
@@ -161,15 +163,25 @@ class Type:
             if placed:
                 end += self._spacing_px + self._kerning(placed[-1][0], run)
             placed.append((run, end))
-            end += self.font(run.font).length(run.words, run.direction)
+            end += self._length(run)
         return tuple(placed), end
+
+    def _length(self, run: Run) -> float:
+        if run not in self._lengths:
+            self._lengths[run] = self.font(run.font).length(run.words, run.direction)
+        return self._lengths[run]
+
+    def _ink(self, run: Run) -> Ink:
+        if run not in self._inks:
+            self._inks[run] = self.font(run.font).ink(run.words, run.direction)
+        return self._inks[run]
 
     def _kerning(self, before: Run, after: Run) -> float:
         """What two runs that were set apart are nearer than the sum of their widths, in px."""
         if not self._spacing_px or before.direction != "ltr" or (before.font, "ltr") != (after.font, after.direction):
             return 0.0
-        length = self.font(before.font).length
-        return length(before.words + after.words, "ltr") - length(before.words, "ltr") - length(after.words, "ltr")
+        both = Run(before.words + after.words, before.font, "ltr")
+        return self._length(both) - self._length(before) - self._length(after)
 
 
 def typeset(text: Text, room: tuple[int, int]) -> Layout | None:
