@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from render.errors import Cancelled, ClipEndedEarly, RenderError
 from render.executor import Options, Rendered, render
 from render.ffmpeg import FFmpeg
 from render.inspect import make_thumbnail
+from render.verify import Loudness
 
 # Progress of a whole job, in percent: preparing takes none worth showing, checking and the thumbnail the last few.
 _RENDERED = 97
@@ -196,7 +198,14 @@ def _result(order: Order, prepared: Prepared, rendered: Rendered, film: Path, re
         "sha256": digest,
         "seed": order.seed,
         **prepared.choices,
+        **_loudness(rendered.loudness),
         "render_s": round(render_s, 2),
         "cpu_s": round(rendered.cpu_s, 2),
         "peak_rss_mb": round(rendered.peak_rss_mb),
     }
+
+
+def _loudness(heard: Loudness) -> dict[str, float | None]:
+    """As the result says it; null is silence, for which there is no number in JSON."""
+    measured = {"loudness_lufs": heard.lufs, "true_peak_dbtp": heard.true_peak_dbtp}
+    return {name: round(value, 1) if math.isfinite(value) else None for name, value in measured.items()}

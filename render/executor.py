@@ -10,15 +10,20 @@ from render import graph
 from render.atlas import lower
 from render.errors import ClipEndedEarly
 from render.ffmpeg import MAX_PIXELS, STALL_S, FFmpeg, Usage, Watch
+from render.loudness import MOST_DBTP, amplitude, decibels
 from render.sandbox import MIB, Limits
 from render.settle import settle
+from render.sound import highest
 from render.timeline import Media, Timeline
-from render.verify import verify
+from render.verify import Loudness, verify
 
 # A film may take this many times its own length a megapixel and 30 frames a second, with a floor for short ones: an
 # eighth of a core needs 5 times; 2160x3840 at 60 with colours of HDR about 140 times, besides decoding and encoding.
 WALL_FACTOR = 30
 WALL_FLOOR_S = 600.0
+# How often a sound that peaks too high is made again, each time that much lower than it has to be.
+_TRIES = 4
+_MARGIN_DB = 0.3
 # Twice what noise takes at the best quality, with a floor: x264 spends up to 2 bits a pixel on it.
 _BYTES_PER_PX = 0.5
 _BYTES_FLOOR = 64 * MIB
@@ -38,11 +43,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a render used, and what it drew otherwise than asked."""
+    """What a render used, what it drew otherwise than asked, and how loud it came out."""
 
     cpu_s: float
     peak_rss_mb: float
     warnings: tuple[str, ...]
+    loudness: Loudness
 
 
 def render(
@@ -69,16 +75,17 @@ def render(
     run = _Run(timeline, ffmpeg, options, workdir, on_progress)
     try:
         pieces = graph.slices(timeline)
-        if len(pieces) == 1:
+        # A loop is held in memory: not at the same time as pictures.
+        if len(pieces) == 1 and not any(sound.loop for sound in timeline.sounds):
             run.encode(graph.film_args(lowered, pieces[0], options.threads, part), pieces[0])
         else:
             paths = _encode_slices(lowered, pieces, workdir, options.threads, run)
             _join(timeline, paths, part, workdir, run)
-        verify(part, timeline, ffmpeg)
+        loudness = _verified(part, timeline, run, ffmpeg)
         settle(part, out)
     finally:
         part.unlink(missing_ok=True)
-    return Rendered(run.cpu_s, run.peak_rss_mb, warnings)
+    return Rendered(run.cpu_s, run.peak_rss_mb, warnings, loudness)
 
 
 class _Run:
@@ -147,6 +154,23 @@ def _encode_slices(
         run.encode(graph.slice_args(lowered, piece, threads, path), piece)
         paths.append(path)
     return paths
+
+
+def _verified(part: Path, timeline: Timeline, run: _Run, ffmpeg: FFmpeg) -> Loudness:
+    """Verify a film. AAC adds to peaks, to noise and hard transients most: where its sound peaks too high, make that
+    again under a lower ceiling, which costs less of its loudness than making all of it softer."""
+    loudness = verify(part, timeline, ffmpeg)
+    ceiling_db = decibels(min(graph.CEILING, highest(timeline.sounds)))
+    again = part.with_name("again.part")
+    for _ in range(_TRIES):
+        excess_db = loudness.true_peak_dbtp - MOST_DBTP
+        if excess_db < 0:
+            break
+        ceiling_db -= excess_db + _MARGIN_DB
+        run.join(graph.sound_args(timeline, amplitude(ceiling_db), part, again))
+        again.replace(part)
+        loudness = verify(part, timeline, ffmpeg)
+    return loudness
 
 
 def _join(timeline: Timeline, paths: list[Path], part: Path, workdir: Path, run: _Run) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from render.colour import BT709, blurred, fit, graded
 from render.encoder import audio_args, video_args
 from render.ffmpeg import source
+from render.loudness import CEILING_DBTP, amplitude
 from render.sound import SAMPLE_RATE, decimal, sound_graph
 from render.timeline import Box, Layer, Media, Timeline
 
@@ -25,6 +26,8 @@ _CADENCE_TOLERANCE = Fraction(1, 50)
 # From here dropping unevenly is invisible: the step between kept frames varies by a third at most.
 _DENSE = 3
 _UNINDEXED_RUN_UP_S = 10
+# What peaks of the sound are kept to before it is encoded, as a factor of full scale.
+CEILING = amplitude(CEILING_DBTP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def film_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[st
     timeline = lowered.timeline
     inputs, graph = _picture(lowered, part, threads)
     first_sound = _count(inputs)
-    sound_inputs, sound_chains = sound_graph(timeline, first_sound)
+    sound_inputs, sound_chains = sound_graph(timeline, first_sound, CEILING)
     return [
         *inputs,
         *sound_inputs,
@@ -102,9 +105,19 @@ def slice_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[s
 
 def join_args(timeline: Timeline, list_file: Path, out: Path) -> list[str]:
     """Arguments that join slices named in a concat list by stream copy and add the sound."""
-    sound_inputs, sound_chains = sound_graph(timeline, 1)
+    joined = ["-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", f"file:{list_file}"]
+    return _with_sound(joined, timeline, CEILING, out)
+
+
+def sound_args(timeline: Timeline, ceiling: float, film: Path, out: Path) -> list[str]:
+    """Arguments that make the sound of a finished film anew, with another ceiling; its picture is copied."""
+    return _with_sound(source(film), timeline, ceiling, out)
+
+
+def _with_sound(picture: list[str], timeline: Timeline, ceiling: float, out: Path) -> list[str]:
+    sound_inputs, sound_chains = sound_graph(timeline, 1, ceiling)
     return [
-        *("-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", f"file:{list_file}"),
+        *picture,
         *sound_inputs,
         *_graph_args(sound_chains),
         *("-map", "0:v:0", "-map", "[sound]", "-c:v", "copy"),

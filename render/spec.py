@@ -54,7 +54,10 @@ class Audio(Strict):
     """The sound: one track of the library, looped to the film's length."""
 
     audio: Annotated[Name, Field(min_length=1)] = Field("random", description="A track's name, `random` or `none`.")
-    volume: Factor = Field(1.0, description="Factor on the amplitude.")
+    loudness: Annotated[Number, Field(ge=-40, le=-5)] | None = Field(
+        -14, description="LUFS to which the track is brought, by one gain for the whole film; null leaves it as it is."
+    )
+    volume: Factor = Field(1.0, description="Factor on the amplitude, on top of that.")
     fade_in: Seconds = Field(0, description="Seconds from silence.")
     fade_out: Seconds = Field(0, description="Seconds to silence.")
 

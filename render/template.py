@@ -11,8 +11,10 @@ from typing import Protocol
 
 from render.errors import NoClips
 from render.layout import Canvas, cover
+from render.listen import Track
+from render.loudness import Level, amplitude, integrated_lufs, level, repeated
 from render.probe import MediaInfo, VideoInfo
-from render.spec import Logo, Signature, TemplateSpec, TextOverlay, Video, Words
+from render.spec import Audio, Logo, Signature, TemplateSpec, TextOverlay, Video, Words
 from render.timeline import (
     Align,
     Grade,
@@ -33,6 +35,8 @@ from render.timeline import (
 # A shot shorter than this reads as a glitch; the one before it gives up time instead.
 MIN_SHOT_S = Fraction(3, 2)
 SMALLEST_FONT_PX = 8.0
+# Long enough not to click, too short for the beat to be heard to stumble.
+SEAM_S = Fraction(1, 100)
 _ALIGN: dict[str, Align] = {"left": "start", "center": "center", "right": "end"}
 
 
@@ -55,7 +59,7 @@ def compile_template(
     spec: TemplateSpec,
     seed: int,
     clips: Iterable[Clip],
-    music: MediaInfo | None,
+    music: Track | None,
     logo: Path | None,
     font: FontFinder,
 ) -> Timeline:
@@ -83,7 +87,7 @@ def compile_template(
         rate=rate,
         frames=frames,
         layers=tuple(layers),
-        sounds=(_music(spec, music, rate, frames),) if music else (),
+        sounds=(_music(spec.audio, music, rate, frames),) if music else (),
         fade_in=fade_in,
         fade_out=fade_out,
         quality=spec.output.quality,
@@ -246,9 +250,28 @@ def _box(words: Words, canvas: Canvas) -> TextBox | None:
     return TextBox(_faded(spec.color, spec.opacity), spec.padding * canvas.scale, spec.radius * canvas.scale)
 
 
-def _music(spec: TemplateSpec, track: MediaInfo, rate: Fraction, frames: int) -> Sound:
-    fade_in, fade_out = _fades(spec.audio.fade_in, spec.audio.fade_out, rate, frames)
-    mono = track.audio is not None and track.audio.channels == 1
+def music_level(audio: Audio, track: Track, film_s: Fraction) -> Level:
+    """How much louder or softer a track is to be played in a film of that length, by what of it is heard there."""
+    heard = repeated(track.blocks_lufs, film_s)
+    return level(track.path.name, integrated_lufs(heard), track.true_peak_dbtp, audio.loudness)
+
+
+def _music(audio: Audio, track: Track, rate: Fraction, frames: int) -> Sound:
+    film_s = frames / rate
+    loop = track.end_s is not None and track.start_s + film_s > track.end_s
+    length_s = track.end_s - track.start_s if track.end_s is not None else film_s
+    fade_in, fade_out = _fades(audio.fade_in, audio.fade_out, rate, frames)
     return Sound(
-        track.path, 0, frames, loop=True, volume=spec.audio.volume, fade_in=fade_in, fade_out=fade_out, mono=mono
+        track.path,
+        0,
+        frames,
+        source_start_s=track.start_s,
+        source_end_s=track.end_s,
+        loop=loop,
+        seam_s=min(SEAM_S, length_s / 4) if loop and not track.seamless else Fraction(0),
+        volume=audio.volume * music_level(audio, track, film_s).factor,
+        true_peak=amplitude(track.true_peak_dbtp),
+        fade_in=fade_in,
+        fade_out=fade_out,
+        mono=track.mono,
     )

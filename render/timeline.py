@@ -184,15 +184,21 @@ class Layer:
 class Sound:
     """Something to hear from frame `start` for `frames` frames. Fades are frames, from and to silence.
 
-    `volume` is a factor on the amplitude; `mono` says that the source has a single channel, which goes to both sides.
+    Of the source it plays from `source_start_s` to `source_end_s` (None: its end) and, with `loop`, that stretch again
+    and again; its end passes into its beginning within `seam_s`, or is joined to it where that is 0. `volume` is a
+    factor on the amplitude, `true_peak` the highest amplitude between the source's samples, 1 being full scale. `mono`
+    says that the source has a single channel, which goes to both sides.
     """
 
     path: Path
     start: int
     frames: int
     source_start_s: Fraction = Fraction(0)
+    source_end_s: Fraction | None = None
     loop: bool = False
+    seam_s: Fraction = Fraction(0)
     volume: float = 1.0
+    true_peak: float = 1.0
     fade_in: int = 0
     fade_out: int = 0
     mono: bool = False

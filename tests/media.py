@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,48 @@ def tone(path: Path, *, seconds: float = 3, frequency: int = 440, volume: float 
     """Write a steady tone of a known amplitude."""
     run("-f", "lavfi", "-i", f"aevalsrc={volume}*sin(2*PI*{frequency}*t):s=48000:d={seconds}", str(path))
     return path
+
+
+def sound(path: Path, samples: NDArray[np.float32], *codec: str, rate: int = 48_000) -> Path:
+    """Write samples [n, channels] of -1..1, by the codec and container that options and suffix name."""
+    raw = path.with_suffix(".raw")
+    raw.write_bytes(samples.astype("<f4").tobytes())
+    shape = ("-ar", str(rate), "-ac", str(samples.shape[1]))
+    run("-f", "f32le", *shape, "-i", str(raw), *codec, str(path))
+    raw.unlink()
+    return path
+
+
+def music(seconds: float, *, seed: int = 1, rate: int = 48_000) -> NDArray[np.float32]:
+    """Something like music, [n, 2]: four chords a second or so, plucked, a beat of noise, never above half of full
+    scale."""
+    chance = np.random.default_rng(seed)
+    t = np.arange(rate) / rate
+    envelope = np.exp(-3 * t) * np.clip(t * 200, 0, 1) * np.clip((1 - t) * 20, 0, 1)
+    wave = np.zeros((round(seconds * rate) + rate, 2))
+    for start in range(0, round(seconds * rate), round(0.27 * rate)):
+        note = np.repeat((np.exp(-40 * t) * chance.normal(0, 0.3, rate))[:, None], 2, axis=1)
+        for frequency in chance.choice([110, 165, 220, 262, 330, 392, 523, 880], 3, replace=False):
+            note += (envelope * np.sin(2 * np.pi * frequency * t))[:, None] * chance.uniform(0.3, 1, 2)
+        wave[start : start + rate] += note
+    return np.asarray(0.5 * wave[:-rate] / np.abs(wave).max(), np.float32)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Integrated loudness in LUFS and true peak in dBTP, as FFmpeg's meter sums them up."""
+
+    lufs: float
+    true_peak_dbtp: float
+
+
+def loudness(path: Path, *steps: str) -> Heard:
+    """Measure a file's sound after some filters."""
+    chain = ",".join([*steps, "ebur128=peak=true:framelog=quiet"])
+    command = [FFMPEG, "-hide_banner", "-nostats", "-i", str(path), "-map", "0:a", "-af", chain, "-f", "null", "-"]
+    log = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True).stderr.decode()
+    lufs, peak = (re.findall(rf"{name}: +(\S+) ", log)[-1] for name in ("I", "Peak"))
+    return Heard(float(lufs), float(peak))
 
 
 def frames(path: Path, width: int, height: int, *, pixels: str = "rgb24", extra: tuple[str, ...] = ()) -> Frames:

@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("daemon.web", "daemon.errors", "daemon.failpoints", "daemon.jobs", "daemon.estimate", "daemon.store"),
         *("daemon.kinds", "daemon.describe", "daemon.links", "daemon.signing", "daemon.limits", "daemon.strict_json"),
         *("daemon.errands", "daemon.sources.catalogue", "daemon.sources.library", "daemon.outbound.urls"),
-        *("render.errors", "render.fieldtypes", "render.plain", "render.probe", "render.problems", "render.request"),
+        *("render.errors", "render.fieldtypes", "render.listen", "render.plain", "render.problems", "render.request"),
         *("render.spec", "fonts_cache"),
     ),
     "daemon.worker": (
@@ -119,6 +119,7 @@ PURE = (
     "errors",
     "colour",
     "sound",
+    "loudness",
 )
 IMPURE_MODULES = (
     "random",

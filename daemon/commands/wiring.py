@@ -163,12 +163,12 @@ def sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
     from daemon.sources.library import Library
     from fonts_cache import FontCache
     from render.inspect import inspect_clip
-    from render.probe import probe
+    from render.listen import listen
 
     catalogue = Catalogue(settings.catalogue, lambda path: inspect_clip(path, ffmpeg))
     fonts = FontCache(settings.fonts)
     # By way of the catalogue, so that the API, which starts no FFmpeg, knows of a track once it was used.
-    known = partial(catalogue.media, look=lambda path: probe(path, ffmpeg))
+    known = partial(catalogue.track, listen=lambda path: listen(path, ffmpeg))
     return Sources(Library(settings.library_folder), catalogue, fonts, known)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
 from fonts_cache import FontCache
-from render.probe import MediaInfo
+from render.listen import Track
 from render.timeline import Timeline
 
 
@@ -21,7 +21,7 @@ class Sources:
     library: Library
     catalogue: Catalogue
     fonts: FontCache
-    probe: Callable[[Path], MediaInfo]
+    listen: Callable[[Path], Track]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from daemon.kinds.lettering import Lettering, warnings_of
 from daemon.sources.library import Library
 from fonts_cache import FontCache, UnknownFont
 from render.errors import FieldProblem, MediaError, NoClips, SpecError
-from render.probe import MediaInfo
+from render.listen import Track
 from render.spec import MAX_NAME, MAX_TEXTS, TemplateSpec, parse_template
-from render.template import Clip, compile_template, seeded_share
+from render.template import Clip, compile_template, music_level, seeded_share
 from render.timeline import Media, Timeline
 
 RANDOM = "random"
@@ -59,6 +59,8 @@ def prepare(data: object, seed: int, sources: Sources) -> Prepared:
     logo = sources.library.logo(spec.logo.name) if spec.logo and spec.logo.name not in (NONE, "") else None
     lettering = Lettering(sources.fonts)
     style, timeline = _first_usable_style(spec, seed, track, logo, sources, lettering)
+    if track is not None and (note := music_level(spec.audio, track, timeline.duration_s).note):
+        notes.append(note)
     choices = {"style": style, "music": track.path.name if track else None, "clips": _shots(timeline)}
     return Prepared(timeline, choices, (*notes, *lettering.warnings()))
 
@@ -106,7 +108,7 @@ def _unknown_font(field: str, family: str, fonts: FontCache) -> Iterator[FieldPr
         yield FieldProblem(field, f"is no font that is known here.{hint}", "string")
 
 
-def _track(spec: TemplateSpec, seed: int, sources: Sources, notes: list[str]) -> MediaInfo | None:
+def _track(spec: TemplateSpec, seed: int, sources: Sources, notes: list[str]) -> Track | None:
     """The named track, or the first in the seed's order that can be heard.
 
     Raises:
@@ -117,29 +119,22 @@ def _track(spec: TemplateSpec, seed: int, sources: Sources, notes: list[str]) ->
         return None
     if name != RANDOM:
         try:
-            return _heard(sources.library.track(name), sources)
+            return sources.listen(sources.library.track(name))
         except UnknownName as exc:
             raise MediaError(f"audio.audio {exc}") from exc
     for track in sorted(sources.library.tracks().values(), key=lambda path: seeded_share(seed, "music", path.stem)):
         try:
-            return _heard(track, sources)
+            return sources.listen(track)
         except MediaError as exc:
             notes.append(f"a track was left out: {exc}")
     notes.append("the library holds no track that can be used, so the film is silent")
     return None
 
 
-def _heard(track: Path, sources: Sources) -> MediaInfo:
-    info = sources.probe(track)
-    if info.audio is None:
-        raise MediaError(f"{track.name} holds no sound")
-    return info
-
-
 def _first_usable_style(
     spec: TemplateSpec,
     seed: int,
-    track: MediaInfo | None,
+    track: Track | None,
     logo: Path | None,
     sources: Sources,
     lettering: Lettering,

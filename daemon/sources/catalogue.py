@@ -1,6 +1,7 @@
-"""What is known about each clip: streams, focus, and whether it must be skipped. Kept in one JSON file.
+"""What is known about each clip: streams, focus, and whether it must be skipped; and how loud each track is. Kept in
+one JSON file.
 
-An entry holds as long as the file's size and time of change do; a clip that changed is looked at again. Losing the file
+An entry holds as long as the file's size and time of change do; what has changed is looked at again. Losing the file
 costs time, nothing else.
 """
 
@@ -14,18 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon.errors import NotLookedAt
 from render.inspect import MIN_CLIP_S, Inspection
+from render.listen import Track
 from render.plain import from_plain, to_plain
-from render.probe import MediaInfo
 
 VERSION = 1
 _log = logging.getLogger(__name__)
 
-# As in the file: size, mtime_ns and inspection, the last as plain JSON until it is asked for.
+# As in the file: size, mtime_ns, and what was found, as plain JSON until it is asked for.
 _Entry = dict[str, Any]
+_NAMES: dict[type[Any], str] = {Inspection: "inspection", Track: "track"}
+T = TypeVar("T")
 
 
 class Catalogue:
@@ -44,7 +47,7 @@ class Catalogue:
             FFmpegError: it could not be looked at now.
             FileNotFoundError: it is not there any more.
         """
-        if (known := self._known(clip)) is not None:
+        if (known := self._known(clip, Inspection)) is not None:
             return known
         stat = clip.stat()  # from before the look: a file that grows meanwhile is looked at again
         found = self._inspect(clip)
@@ -55,25 +58,25 @@ class Catalogue:
             )
         return found
 
-    def media(self, path: Path, look: Callable[[Path], MediaInfo]) -> MediaInfo:
-        """The streams of a file that is no clip, such as a track, after looking at it where need be.
+    def track(self, path: Path, listen: Callable[[Path], Track]) -> Track:
+        """What is known of a track, after listening to it where need be.
 
         Raises:
-            Exception: what `look` raises.
+            Exception: what `listen` raises.
         """
         try:
-            known, stat = self._known(path), path.stat()
+            known, stat = self._known(path, Track), path.stat()
         except FileNotFoundError:
-            return look(path)
-        if known is not None and known.info is not None:
-            return known.info
-        found = look(path)
-        self._put(path, stat, Inspection(found, (0.5, 0.5), ""))
+            return listen(path)
+        if known is not None:
+            return known
+        found = listen(path)
+        self._put(path, stat, found)
         return found
 
     def skip(self, clip: Path, reason: str) -> None:
         """Never pick this clip again until it changes."""
-        known = self._known(clip)
+        known = self._known(clip, Inspection)
         info, focus = (known.info, known.focus) if known else (None, (0.5, 0.5))
         self._put(clip, clip.stat(), Inspection(info, focus, reason))
         _log.warning("A clip is skipped.", extra={"action": "clip_skipped", "clip": str(clip), "reason": reason})
@@ -99,20 +102,21 @@ class Catalogue:
         self._put(clip, stat, found)
         return found
 
-    def _known(self, clip: Path) -> Inspection | None:
+    def _known(self, path: Path, kind: type[T]) -> T | None:
+        """What of this kind is known of a file; None where there is nothing, or it has changed since."""
         self._refresh()
-        entry = self._entries.get(str(clip))
-        stat = clip.stat()
+        entry = self._entries.get(str(path))
+        stat = path.stat()
         if entry is None or (entry.get("size"), entry.get("mtime_ns")) != (stat.st_size, stat.st_mtime_ns):
             return None
         try:
-            return from_plain(Inspection, entry["inspection"])
+            return from_plain(kind, entry[_NAMES[kind]])
         except (KeyError, ValueError):
             return None
 
-    def _put(self, clip: Path, stat: os.stat_result, inspection: Inspection) -> None:
+    def _put(self, clip: Path, stat: os.stat_result, found: Inspection | Track) -> None:
         """Keep an entry. Where it cannot be written it is kept for as long as this process lives."""
-        entry = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inspection": to_plain(inspection)}
+        entry = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, _NAMES[type(found)]: to_plain(found)}
         try:
             with self._alone():
                 self._refresh()

@@ -12,8 +12,8 @@ from daemon.kinds import KINDS
 from daemon.kinds.base import Prepared, Sources
 from daemon.web.services import Services
 from render.errors import MediaError, NoClips
+from render.listen import Track
 from render.plain import to_plain
-from render.probe import MediaInfo
 
 MAX_SEEDS = 2**32
 
@@ -42,14 +42,14 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
 
 
 def _prepared(services: Services, kind: str, data: object, seed: int) -> Prepared:
-    def known(path: Path) -> MediaInfo:
-        return services.catalogue.media(path, _refuse)
+    def known(path: Path) -> Track:
+        return services.catalogue.track(path, _refuse)
 
     sources = Sources(services.library, services.catalogue, services.fonts, known)
     return KINDS[kind].prepare(data, seed, sources)
 
 
-def _refuse(path: Path) -> MediaInfo:
+def _refuse(path: Path) -> Track:
     raise NotLookedAt(path.name)
 
 

@@ -61,6 +61,8 @@ DONE = WAITING | {
         "style": "waves",
         "music": "calm.m4a",
         "clips": [{"name": "one.mp4", "at_s": 0.0, "duration_s": 15.0, "source_start_s": 0.5}],
+        "loudness_lufs": -14.1,
+        "true_peak_dbtp": -2.3,
         "render_s": 7.4,
     },
     "started_at": "2026-11-21T09:00:01.000+00:00",

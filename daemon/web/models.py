@@ -44,6 +44,10 @@ class Result(Shape):
     sha256: str | None = None
     seed: int | None = Field(None, description="Chose clips, offsets and music; the same one gives the same film.")
     render_s: float | None = None
+    loudness_lufs: float | None = Field(
+        None, description="Measured on the finished film: integrated loudness (ITU-R BS.1770); null: it is silent."
+    )
+    true_peak_dbtp: float | None = Field(None, description="Measured likewise: the highest peak, in dB of full scale.")
 
 
 class Job(Shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from daemon.kinds.base import Sources
@@ -11,6 +12,7 @@ from daemon.sources.library import Library
 from fonts_cache import FontCache
 from render.ffmpeg import FFmpeg
 from render.inspect import Inspection
+from render.listen import listen
 from render.probe import probe
 from tests import media
 
@@ -28,7 +30,8 @@ def sources(root: Path, ffmpeg: FFmpeg, inspect: Callable[[Path], Inspection] | 
     """Everything on a library at `root`, with a catalogue beside it."""
     catalogue = Catalogue(root.parent / "catalogue.json", inspect or looked_at(ffmpeg))
     fonts = FontCache(root.parent / "fonts", system=())
-    return Sources(Library(root), catalogue, fonts, lambda path: probe(path, ffmpeg))
+    heard = partial(catalogue.track, listen=lambda path: listen(path, ffmpeg))
+    return Sources(Library(root), catalogue, fonts, heard)
 
 
 def make_library(root: Path) -> Path:

@@ -14,6 +14,7 @@ from daemon.errors import NotLookedAt
 from daemon.sources.catalogue import Catalogue, only_known
 from render.errors import MediaError
 from render.inspect import Inspection
+from render.listen import Track
 from render.probe import MediaInfo, VideoInfo
 
 RATE = Fraction(60000, 1001)
@@ -159,20 +160,21 @@ def test_a_look_that_fails_is_no_verdict(tmp_path: Path, clip: Path) -> None:
         known.inspection(tmp_path / "missing.mp4")
 
 
-def test_a_track_is_looked_at_once_and_then_known_to_who_never_looks(tmp_path: Path) -> None:
+def test_a_track_is_listened_to_once_and_then_known_to_who_never_listens(tmp_path: Path) -> None:
     track = tmp_path / "calm.wav"
     track.write_bytes(b"sound")
     looks: list[Path] = []
 
-    def look(path: Path) -> MediaInfo:
+    def listen(path: Path) -> Track:
         looks.append(path)
-        return MediaInfo(path, None, None)
+        return Track(path, False, Fraction(1, 3), Fraction(70), (-14.5, -99.0), -1.25, True)
 
     catalogue = Catalogue(tmp_path / "catalogue.json", lambda path: pytest.fail("a track is no clip"))
-    assert catalogue.media(track, look) == catalogue.media(track, look)
-    assert only_known(tmp_path / "catalogue.json").media(track, lambda path: pytest.fail("known")).path == track
+    heard = catalogue.track(track, listen)
+    assert catalogue.track(track, listen) == heard
+    assert only_known(tmp_path / "catalogue.json").track(track, lambda path: pytest.fail("known")) == heard
     track.write_bytes(b"another sound")
-    catalogue.media(track, look)
+    catalogue.track(track, listen)
     assert looks == [track, track]
 
 

@@ -14,6 +14,7 @@ from render.errors import MediaError, NoClips, SpecError
 from render.ffmpeg import FFmpeg
 from render.inspect import Inspection
 from render.timeline import Media, Picture
+from tests import media
 from tests.daemon.material import looked_at, make_library, sources
 
 SMALL = {"width": 128, "height": 128}
@@ -93,6 +94,16 @@ def test_no_track_is_a_warning_and_a_bad_one_too(root: Path, ffmpeg: FFmpeg) -> 
         made(sources(root, ffmpeg), audio={"audio": "calm"})
     silent = made(sources(root, ffmpeg), video={"duration": 1}, audio={"audio": "none"})
     assert (silent.choices["music"], silent.warnings) == (None, ())
+
+
+def test_a_track_that_cannot_be_brought_to_the_target_is_told(root: Path, ffmpeg: FFmpeg) -> None:
+    media.tone(root / "audio" / "calm.wav", seconds=2, volume=0.0094)
+    film = made(sources(root, ffmpeg), video={"duration": 1})
+    assert film.warnings == ("calm.wav comes out at about -29 LUFS instead of -14: its noise would come up with it",)
+    left = made(sources(root, ffmpeg), video={"duration": 1}, audio={"loudness": None})
+    assert left.warnings == ()
+    media.tone(root / "audio" / "calm.wav", seconds=2, volume=0)
+    assert "next to nothing" in made(sources(root, ffmpeg), video={"duration": 1}).warnings[0]
 
 
 def test_a_track_that_holds_only_a_picture_is_none(root: Path, ffmpeg: FFmpeg) -> None:

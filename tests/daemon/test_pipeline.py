@@ -76,6 +76,9 @@ def test_a_film_its_thumbnail_and_its_result(tools: Tools) -> None:
     assert (result["bytes"], result["sha256"]) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
     assert [result[name] for name in ("duration_s", "width", "height", "fps", "seed")] == [9, 128, 128, 30, 7]
     assert (result["style"], result["music"]) == ("rain", "calm.wav")
+    heard = media.loudness(path)
+    assert (heard.lufs, result["loudness_lufs"]) == pytest.approx((-14, heard.lufs), abs=0.3)
+    assert result["true_peak_dbtp"] == pytest.approx(heard.true_peak_dbtp, abs=0.1)
     assert result["render_s"] > 0
     assert result["cpu_s"] > 0
     assert 5 < result["peak_rss_mb"] < 300

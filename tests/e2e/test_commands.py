@@ -183,6 +183,9 @@ def test_scan_says_which_clips_cannot_be_used(typed: Service, tmp_path: Path) ->
     media.clip(bad / "frozen.mp4", "smptebars", seconds=2)
     media.clip(bad / "short.mp4", seconds=0.5)
     media.clip(bad / "good.mkv", seconds=2)
+    (library / "audio").mkdir()
+    media.tone(library / "audio" / "tone.wav", seconds=2, frequency=997, volume=0.1)
+    (library / "audio" / "broken.mp3").write_bytes(b"this is no track")
     request(tmp_path / "r.json", video={"style": "bad", "duration": 20})
     with service(tmp_path / "run", library) as run:
         scanned = run.command("library", "scan")
@@ -190,6 +193,9 @@ def test_scan_says_which_clips_cannot_be_used(typed: Service, tmp_path: Path) ->
         assert "bad: 1 usable, 2 s of picture, 4 skipped" in scanned.stdout
         for name in ("broken.mp4", "black.mp4", "frozen.mp4", "short.mp4"):
             assert f"  skipped {name}: " in scanned.stdout
+        # By definition a tone of 997 Hz on both sides is as loud in LUFS as its peak is in dB.
+        assert "track tone.wav: -20.0 LUFS, 2 s\n" in scanned.stdout
+        assert "track broken.mp3: cannot be used: " in scanned.stdout
 
         def chosen() -> set[str]:
             done = run.command("render", str(tmp_path / "r.json"), "--dry-run")

@@ -11,6 +11,7 @@ from fonts_cache import FontCache
 from fonts_cache.fallback import chain
 from render.executor import Rendered, render
 from render.ffmpeg import FFmpeg
+from render.listen import listen
 from render.probe import probe
 from render.spec import parse_template
 from render.template import Clip, compile_template
@@ -34,7 +35,7 @@ def compiled(data: dict[str, Any], clips: Sequence[Path], ffmpeg: FFmpeg, **loca
         info = probe(path, ffmpeg)
         assert info.video is not None
         found.append(Clip(info, info.video))
-    music = probe(local["music"], ffmpeg) if "music" in local else None
+    music = listen(local["music"], ffmpeg) if "music" in local else None
 
     def font(family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]:
         return chain(fonts, family, weight, italic, text).paths

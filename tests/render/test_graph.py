@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from render.encoder import audio_args, video_args
-from render.graph import Lowered, Slice, Sprite, film_args, join_args, needs_blend, slice_args, slices
+from render.graph import Lowered, Slice, Sprite, film_args, join_args, needs_blend, slice_args, slices, sound_args
 from render.timeline import Box, Grade, Layer, Media, Picture, Sound, Timeline
 
 GUARDS = [
@@ -296,38 +296,85 @@ def test_silence_lasts_as_long_as_the_film() -> None:
     assert chains(join_args(timeline, Path("/l"), OUT)) == ["[1:a]atrim=end_sample=480480[sound]"]
 
 
-def test_music_loops_fades_and_is_cut_to_the_sample() -> None:
-    music = Sound(Path("/m.mp3"), 0, 300, loop=True, volume=0.5, fade_in=60, fade_out=60, mono=True)
+STEREO = "aresample=48000,aformat=sample_fmts=fltp:channel_layouts=stereo,asetpts=N/SR/TB"
+# Where nobody asked for a fade the end is cut off softly, or it would click.
+SOFT_END = "afade=t=out:st=9.990000:d=0.010000:curve=hsin"
+
+
+def test_music_is_cut_to_the_sample_and_fades() -> None:
+    music = Sound(Path("/m.mp3"), 0, 300, volume=0.5, fade_in=60, fade_out=60, mono=True)
     args = join_args(one_clip(sounds=(music,)), Path("/l.txt"), OUT)
     at = args.index("file:/m.mp3")
-    assert args[at - 6 : at] == ["-vn", "-sn", "-dn", "-stream_loop", "-1", "-i"]
-    assert args[at - 6 - len(GUARDS) : at - 6] == GUARDS
+    assert args[at - 4 - len(GUARDS) : at] == [*GUARDS, "-vn", "-sn", "-dn", "-i"]
     assert chains(args) == [
-        "[1:a:0]aresample=48000,pan=stereo|c0=c0|c1=c0,aformat=sample_fmts=fltp:channel_layouts=stereo,"
-        "atrim=end_sample=480000,asetpts=N/SR/TB,volume=0.500000,afade=t=in:st=0:d=2.000000,"
-        "afade=t=out:st=8.000000:d=2.000000[sound0]",
+        "[1:a:0]aresample=48000,pan=stereo|c0=c0|c1=c0,aformat=sample_fmts=fltp:channel_layouts=stereo,asetpts=N/SR/TB,"
+        "atrim=end_sample=480000,volume=0.500000,afade=t=in:st=0:d=2.000000:curve=hsin,"
+        "afade=t=out:st=8.000000:d=2.000000:curve=hsin[sound0]",
         "[sound0]apad=whole_len=480000,atrim=end_sample=480000[sound]",
     ]
 
 
-def test_plain_music_passes_untouched() -> None:
-    [heard, _] = sounds(Sound(Path("/m.mp3"), 0, 300))
-    assert not [word for word in ("volume", "afade", "pan=", "adelay") if word in heard]
+def test_plain_music_passes_untouched_but_for_its_end() -> None:
+    [heard, _] = sounds(Sound(Path("/m.mp3"), 0, 300, true_peak=0.7))
+    assert heard == f"[1:a:0]{STEREO},atrim=end_sample=480000,{SOFT_END}[sound0]"
+
+
+def test_a_stretch_of_a_track_is_found_by_decoding() -> None:
+    [heard, _] = sounds(Sound(Path("/m.mp3"), 0, 300, source_start_s=Fraction(1, 4), source_end_s=Fraction(60)))
+    assert heard.startswith(f"[1:a:0]{STEREO},atrim=start_sample=12000:end_sample=2880000,asetpts=N/SR/TB,atrim=end_")
+
+
+def test_a_track_that_joins_itself_is_repeated_as_it_is() -> None:
+    [heard, _] = sounds(Sound(Path("/m.mp3"), 0, 300, source_end_s=Fraction(3), loop=True))
+    assert heard == (
+        f"[1:a:0]{STEREO},atrim=start_sample=0:end_sample=144000,asetpts=N/SR/TB,volume=0.5,aformat=sample_fmts=s16,"
+        "aloop=loop=-1:size=2147483647,aformat=sample_fmts=fltp,volume=2,atrim=end_sample=480000,"
+        f"{SOFT_END}[sound0]"
+    )
+
+
+def test_another_passes_from_its_end_into_its_beginning() -> None:
+    music = Sound(Path("/m.mp3"), 0, 300, source_end_s=Fraction(3), loop=True, seam_s=Fraction(1, 100))
+    source, first, rest, again, body, looped, heard, _ = sounds(music)
+    assert source.endswith(
+        "atrim=start_sample=0:end_sample=144000,asetpts=N/SR/TB,volume=0.5,aformat=sample_fmts=s16,"
+        "asplit=3[sound0a][sound0b][sound0c]"
+    )
+    assert first == "[sound0a]atrim=end_sample=480[sound0first]"
+    assert rest == "[sound0b]atrim=start_sample=480,asetpts=N/SR/TB[sound0rest]"
+    assert again == "[sound0c]atrim=end_sample=480[sound0again]"
+    assert body == (
+        "[sound0rest][sound0again]acrossfade=ns=480:c1=qsin:c2=qsin,aloop=loop=-1:size=2147483647[sound0body]"
+    )
+    assert looped == "[sound0first][sound0body]concat=n=2:v=0:a=1[sound0looped]"
+    assert heard.startswith("[sound0looped]aformat=sample_fmts=fltp,volume=2,atrim=end_sample=480000,")
 
 
 def test_only_what_may_be_too_loud_is_limited() -> None:
-    assert "alimiter" not in sounds(Sound(Path("/m.mp3"), 0, 300))[-1]
-    assert "alimiter=limit=0.95:level=0," in sounds(Sound(Path("/m.mp3"), 0, 300, volume=1.5))[-1]
+    assert "alimiter" not in sounds(Sound(Path("/m.mp3"), 0, 300, volume=0.5))[-1]
+    assert "alimiter" not in sounds(Sound(Path("/m.mp3"), 0, 300, volume=2, true_peak=0.39))[-1]
+    assert "alimiter=limit=0.7943:" in sounds(Sound(Path("/m.mp3"), 0, 300, volume=2, true_peak=0.4))[-1]
+    assert "alimiter" in sounds(*[Sound(Path("/m.mp3"), 0, 300, true_peak=0.4)] * 2)[-1], "both may peak at once"
 
 
 def test_several_sounds_add_up_each_from_its_place() -> None:
-    late = Sound(Path("/b.wav"), 45, 60, source_start_s=Fraction(1, 4))
-    args = join_args(one_clip(sounds=(Sound(Path("/a.wav"), 0, 300), late)), Path("/l"), OUT)
-    assert after(args, "-ss") == "0.250000"
-    first, second, mix = chains(args)
+    late = Sound(Path("/b.wav"), 45, 60, true_peak=0.1)
+    first, second, mix = sounds(Sound(Path("/a.wav"), 0, 300, true_peak=0.1), late)
     assert (first[:8], second[:8]) == ("[1:a:0]a", "[2:a:0]a")
-    assert second.endswith("atrim=end_sample=96000,asetpts=N/SR/TB,adelay=delays=1500:all=1[sound1]")
-    assert mix.startswith("[sound0][sound1]amix=inputs=2:normalize=0:duration=longest,alimiter=limit=0.95:level=0,")
+    assert second.endswith(
+        "atrim=end_sample=96000,afade=t=out:st=1.990000:d=0.010000:curve=hsin,adelay=delays=1500:all=1[sound1]"
+    )
+    assert mix == (
+        "[sound0][sound1]amix=inputs=2:normalize=0:duration=longest,apad=whole_len=480000,atrim=end_sample=480000[sound]"
+    )
+
+
+def test_a_film_gets_another_sound_by_copying_its_picture() -> None:
+    timeline = one_clip(sounds=(Sound(Path("/m.mp3"), 0, 300),))
+    args = sound_args(timeline, 0.5, Path("/w/film.part"), OUT)
+    assert [arg for arg in args if arg.startswith("file:")] == ["file:/w/film.part", "file:/m.mp3"]
+    assert (after(args, "-c:v"), args[args.index("-map") + 1]) == ("copy", "0:v:0")
+    assert "alimiter=limit=0.5000:" in chains(args)[-1]
 
 
 def test_a_film_with_overlays_numbers_its_sound_after_the_atlas() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.errors import NoClips
-from render.probe import AudioInfo, MediaInfo, VideoInfo
+from render.listen import Track
+from render.probe import MediaInfo, VideoInfo
 from render.spec import parse_template
 from render.template import Clip, compile_template
 from render.timeline import Layer, Margin, Media, Picture, Place, Text, Timeline, from_json, to_json
@@ -38,11 +41,17 @@ def font(family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]:
     return Path(f"/fonts/{family}-{weight}{'i' if italic else ''}.ttf"), Path(f"/fonts/for-{text}.ttf")
 
 
-def compiled(data: dict[str, Any], *clips: Clip, seed: int = 1, **local: Path) -> Timeline:
+def track(**more: Any) -> Track:
+    """A minute of music at -20 LUFS, a channel wide, with peaks at -8 dBTP."""
+    minute = Track(Path("/m.mp3"), True, Fraction(0), Fraction(60), (-20.0,) * 150, -8.0, False)
+    return replace(minute, **more)
+
+
+def compiled(
+    data: dict[str, Any], *clips: Clip, seed: int = 1, logo: Path | None = None, music: Track | None = None
+) -> Timeline:
     spec = parse_template(data)
-    found = clips or (clip("long", 600),)
-    track = MediaInfo(local["music"], None, AudioInfo(Fraction(60), 44100, 1, "mp3")) if "music" in local else None
-    return compile_template(spec, seed, found, track, local.get("logo"), font)
+    return compile_template(spec, seed, clips or (clip("long", 600),), music, logo, font)
 
 
 def shots(timeline: Timeline) -> list[tuple[str, int, int]]:
@@ -181,10 +190,37 @@ def test_fonts_are_asked_for_by_family_weight_style_and_text() -> None:
 
 def test_music_is_as_long_as_the_film() -> None:
     data = {"video": {"duration": 10}, "audio": {"fade_in": 2, "fade_out": 3, "volume": 0.5}}
-    (sound,) = compiled(data, music=Path("/m.mp3")).sounds
-    assert (sound.frames, sound.fade_in, sound.fade_out, sound.volume, sound.loop) == (300, 60, 90, 0.5, True)
+    (sound,) = compiled(data, music=track()).sounds
+    assert (sound.frames, sound.fade_in, sound.fade_out, sound.loop) == (300, 60, 90, False)
+    assert sound.volume == pytest.approx(0.5 * 10 ** (6 / 20)), "from -20 to -14 LUFS, then half of it"
+    assert sound.true_peak == pytest.approx(10 ** (-8 / 20))
     assert sound.mono
     assert compiled({}).sounds == ()
+
+
+def test_music_is_looped_only_where_the_film_is_longer_than_what_of_it_can_be_heard() -> None:
+    heard = track(start_s=Fraction(2), end_s=Fraction(58))
+    for seconds, loop in ((56, False), (57, True)):
+        (sound,) = compiled({"video": {"duration": seconds}}, music=heard).sounds
+        assert (sound.source_start_s, sound.source_end_s, sound.loop) == (Fraction(2), Fraction(58), loop)
+        assert sound.seam_s == (Fraction(1, 100) if loop else 0)
+    (joined,) = compiled({"video": {"duration": 90}}, music=track(seamless=True)).sounds
+    assert (joined.loop, joined.seam_s) == (True, Fraction(0))
+    (short,) = compiled({"video": {"duration": 90}}, music=track(end_s=Fraction(1, 30))).sounds
+    assert short.seam_s == Fraction(1, 120)
+    (long,) = compiled({"video": {"duration": 600}}, music=track(end_s=None)).sounds
+    assert (long.loop, long.source_end_s) == (False, None)
+
+
+def test_music_is_as_loud_as_what_of_it_is_heard_needs() -> None:
+    """A quiet half minute, then a loud one."""
+    halves = track(blocks_lufs=(-20.0,) * 75 + (-10.0,) * 75, true_peak_dbtp=-9.0)
+    both = 10 * math.log10((10**-2 + 10**-1) / 2)
+    for seconds, loudness in ((10, -20), (30, -20), (60, both)):
+        (sound,) = compiled({"video": {"duration": seconds}}, music=halves).sounds
+        assert sound.volume == pytest.approx(10 ** ((-14 - loudness) / 20)), seconds
+    (left,) = compiled({"audio": {"loudness": None, "volume": 0.25}}, music=halves).sounds
+    assert left.volume == 0.25
 
 
 def test_a_timeline_survives_json() -> None:
@@ -193,7 +229,7 @@ def test_a_timeline_survives_json() -> None:
         "text_overlays": [{"text": "ä", "stroke": {}, "shadow": {"blur": 3}, "box": {}, "positionxy": [10, "top"]}],
         "logo": {"name": "l.png"},
     }
-    timeline = compiled(data, clip("a", 3), clip("b", 4), logo=Path("/l.png"), music=Path("/m.mp3"))
+    timeline = compiled(data, clip("a", 3), clip("b", 4), logo=Path("/l.png"), music=track())
     assert from_json(to_json(timeline)) == timeline
 
 

@@ -16,8 +16,8 @@ from daemon.kinds.template import prepare
 from daemon.sources.catalogue import Catalogue, only_known
 from daemon.sources.library import Library
 from render.ffmpeg import FFmpeg
+from render.listen import listen
 from render.plain import from_plain
-from render.probe import probe
 from render.timeline import Timeline
 from tests.daemon.material import looked_at, make_library
 from tests.daemon.web.house import House, opened, services_at
@@ -41,7 +41,7 @@ def known(tmp_path_factory: pytest.TempPathFactory, ffmpeg: FFmpeg) -> Path:
     for clip in sorted((root / "styles").rglob("*.mp4")):
         if clip.parent.name != "snow":
             catalogue.inspection(clip)
-    catalogue.media(root / "audio" / "calm.wav", lambda path: probe(path, ffmpeg))
+    catalogue.track(root / "audio" / "calm.wav", lambda path: listen(path, ffmpeg))
     return root
 
 
@@ -65,7 +65,7 @@ def test_the_timeline_is_the_one_that_the_worker_would_make(seen: House, known: 
     said = dry(seen, SPEC)
     assert (said["warnings"], said["seed"]) == ([], 5)
     media = Catalogue(known.parent / "other.json", looked_at(ffmpeg))
-    sources = Sources(Library(known), media, seen.services.fonts, lambda path: probe(path, ffmpeg))
+    sources = Sources(Library(known), media, seen.services.fonts, lambda path: listen(path, ffmpeg))
     made = prepare(SPEC, 5, sources)
     found = from_plain(Timeline, said["timeline"])
     assert (found.frames, found.rate, len(found.layers)) == (60, made.timeline.rate, len(made.timeline.layers))
