@@ -22,6 +22,7 @@ from render.errors import Cancelled, ClipEndedEarly, RenderError
 from render.executor import Options, Rendered, render
 from render.ffmpeg import FFmpeg
 from render.inspect import make_thumbnail
+from render.timeline import Timeline
 from render.verify import Loudness
 
 # Progress of a whole job, in percent: preparing takes none worth showing, checking and the thumbnail the last few.
@@ -99,7 +100,7 @@ def _make(order: Order, tools: Tools, mine: _Mine) -> Film:
     film = tools.films.publish(tools.work / "film.mp4", order.stem)
     reach("film_published")
     mine.at("thumbnail", _RENDERED)
-    warnings = prepared.warnings + rendered.warnings + _thumbnail(film, order, tools)
+    warnings = prepared.warnings + rendered.warnings + _thumbnail(film, prepared.timeline, order, tools)
     reach("thumbnail_made")
     result = _result(order, prepared, rendered, film, time.monotonic() - started)
     _forget(order, tools)
@@ -170,11 +171,11 @@ def _render(order: Order, prepared: Prepared, tools: Tools, mine: _Mine) -> Rend
         raise
 
 
-def _thumbnail(film: Path, order: Order, tools: Tools) -> tuple[str, ...]:
+def _thumbnail(film: Path, timeline: Timeline, order: Order, tools: Tools) -> tuple[str, ...]:
     """Make the thumbnail. A finished film is not thrown away for want of one."""
     picture = tools.work / "film.jpg"
     try:
-        make_thumbnail(film, picture, tools.ffmpeg)
+        make_thumbnail(film, timeline, picture, tools.ffmpeg)
         tools.films.publish(picture, order.stem)
     except Cancelled:
         raise

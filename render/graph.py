@@ -79,6 +79,11 @@ def slices(timeline: Timeline) -> list[Slice]:
     return found
 
 
+def key_frames(timeline: Timeline) -> list[int]:
+    """The frames from which a decoder can begin."""
+    return [frame for part in slices(timeline) for frame in range(part.start, part.end, _group(timeline))]
+
+
 def film_args(lowered: Lowered, part: Slice, threads: int, out: Path) -> list[str]:
     """Arguments that make a whole film of one slice, with its sound."""
     timeline = lowered.timeline
@@ -136,8 +141,11 @@ def _graph_args(chains: list[str]) -> list[str]:
 
 def _video_out(timeline: Timeline, part: Slice, threads: int) -> list[str]:
     rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
-    gop = round(2 * timeline.rate)
-    return ["-frames:v", str(part.frames), "-r", rate, *video_args(timeline.quality, gop, threads)]
+    return ["-frames:v", str(part.frames), "-r", rate, *video_args(timeline.quality, _group(timeline), threads)]
+
+
+def _group(timeline: Timeline) -> int:
+    return round(2 * timeline.rate)
 
 
 def _audio_out(timeline: Timeline) -> list[str]:

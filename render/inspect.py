@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -16,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from render.errors import FFmpegFailed, FFmpegLost, FFmpegOutOfMemory, FFmpegTimeout, MediaError, NoSpace
 from render.ffmpeg import TAIL_BYTES, FFmpeg, source
+from render.moments import Moment, moments
 from render.plain import from_plain, to_plain
 from render.probe import MediaInfo, VideoInfo, probe
 from render.running import Deadline, Kept, follow
 from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, die_with_parent, limit
+from render.timeline import Timeline
 
 if TYPE_CHECKING:
-    from render.vision import Frames
+    from render.cues import Frames
 
 # An eighth of a core takes minutes for a large clip.
 INSPECT_S = 3_600.0
@@ -63,13 +66,23 @@ def inspect_clip(path: Path, ffmpeg: FFmpeg) -> Inspection:
         return Inspection(None, (0.5, 0.5), str(exc))
 
 
-def make_thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
-    """Write the best key frame of a film as JPEG, through `<out>.part` beside it.
+def make_thumbnail(film: Path, timeline: Timeline, out: Path, ffmpeg: FFmpeg) -> None:
+    """Write the frame that stands for a film as JPEG, through `<out>.part` beside it.
 
     Raises:
         MediaError, FFmpegError, Cancelled: no frame can be read, or not now.
     """
-    _apart("thumbnail", ffmpeg, film, out)
+    size = _small(timeline.width, timeline.height, _THUMBNAIL_SIDE_PX)
+    _apart("thumbnail", ffmpeg, film, _Choice(out.absolute(), moments(timeline), size))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A thumbnail to be written: one of some moments of a film, judged by frames of `size` px."""
+
+    out: Path
+    moments: tuple[Moment, ...]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +91,23 @@ class _Request:
 
     what: str
     source: Path
-    out: Path | None
+    choice: _Choice | None
     executable: str
     pass_fds: tuple[int, ...]
     niceness: int
     parent: int
 
 
-def _apart(what: str, ffmpeg: FFmpeg, source: Path, out: Path | None = None) -> Any:
+def _apart(what: str, ffmpeg: FFmpeg, source: Path, choice: _Choice | None = None) -> Any:
     """Ask a child process, and kill its whole group when it takes too long.
 
     Raises:
         MediaError: the file is why there is no answer.
         FFmpegError, Cancelled: something else is, so the file may be asked about again.
     """
-    out = out and out.absolute()
-    request = _Request(what, source.absolute(), out, ffmpeg.executable, ffmpeg.pass_fds, ffmpeg.niceness, os.getpid())
+    request = _Request(
+        what, source.absolute(), choice, ffmpeg.executable, ffmpeg.pass_fds, ffmpeg.niceness, os.getpid()
+    )
     child = Child(
         [sys.executable, "-m", "render.inspect", json.dumps(to_plain(request))],
         pass_fds=ffmpeg.pass_fds,
@@ -197,34 +211,32 @@ def _pixels(args: list[str], size: tuple[int, int], ffmpeg: FFmpeg) -> Frames:
     return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 3)
 
 
-def _thumbnail(film: Path, out: Path, ffmpeg: FFmpeg) -> None:
-    """Choose among the key frames, which decode alone, and write the chosen one at full size."""
-    from render.vision import best_frame
+def _thumbnail(film: Path, choice: _Choice, ffmpeg: FFmpeg) -> None:
+    """Choose among the moments, where there is a choice, and write the chosen one at full size."""
+    at = 0
+    if len(choice.moments) > 1:
+        import numpy as np
 
-    video = probe(film, ffmpeg).video
-    if video is None:
-        raise MediaError("the film holds no picture")
-    size = _small(video.width, video.height, _THUMBNAIL_SIDE_PX)
-    keys = source(film, "-skip_frame", "nokey", "-threads", "1")
-    frames = _pixels(
-        [*keys, "-map", "0:V:0", "-fps_mode", "passthrough", "-vf", f"scale={size[0]}:{size[1]}"], size, ffmpeg
-    )
-    part = out.with_name(out.name + ".part")
-    chosen = [
-        "-vf",
-        f"select=eq(n\\,{best_frame(frames)})",
-        "-frames:v",
-        "1",
-        "-q:v",
-        "3",
-        "-update",
-        "1",
-        "-f",
-        "image2",
-    ]
-    args = ["-v", "error", "-y", *keys, "-map", "0:V:0", "-fps_mode", "passthrough", *chosen, str(part)]
-    ffmpeg.capture(args, wall_s=60, writes=part.parent)
-    part.rename(out)
+        from render.appeal import best_frame
+
+        # What the loop filter would do to the picture nobody sees at this size.
+        roughly = ("-skip_loop_filter", "all")
+        frames = [
+            _pixels([*_sought(film, moment, *roughly), "-vf", _shrink(choice.size)], choice.size, ffmpeg)
+            for moment in choice.moments
+        ]
+        at = best_frame(np.concatenate(frames), [moment.worth for moment in choice.moments])
+    part = choice.out.with_name(choice.out.name + ".part")
+    written = ["-q:v", "3", "-update", "1", "-f", "image2", str(part)]
+    ffmpeg.capture(["-v", "error", "-y", *_sought(film, choice.moments[at]), *written], wall_s=60, writes=part.parent)
+    part.rename(choice.out)
+
+
+def _sought(film: Path, moment: Moment, *options: str) -> list[str]:
+    """Arguments that give one frame of a film."""
+    # Rounded down, since what lies before is dropped; but never before a key frame, or a whole group is decoded for it.
+    seek = ["-ss", f"{math.floor(moment.at_s * 1_000_000)}us"] if moment.frame else []
+    return [*source(film, "-threads", "1", "-an", *options, *seek), "-map", "0:V:0", "-frames:v", "1"]
 
 
 def main(argv: list[str]) -> int:
@@ -236,10 +248,10 @@ def main(argv: list[str]) -> int:
     _confine(request, ffmpeg)
     try:
         answer = None
-        if request.out is None:
+        if request.choice is None:
             answer = to_plain(_inspect(request.source, ffmpeg))
         else:
-            _thumbnail(request.source, request.out, ffmpeg)
+            _thumbnail(request.source, request.choice, ffmpeg)
     except (MediaError, FFmpegFailed, MemoryError) as exc:
         print(repr(exc), file=sys.stderr)
         return _BAD_FILE
@@ -256,7 +268,7 @@ def _confine(request: _Request, ffmpeg: FFmpeg) -> None:
     Sandbox(
         runs=(*python, *ffmpeg.programs()),
         reads=(_ROOT / "render", request.source),
-        writes=(request.out.parent,) if request.out else (),
+        writes=(request.choice.out.parent,) if request.choice else (),
         niceness=request.niceness,
     ).enter()
 

@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from render.fieldtypes import Whole
+from render.fieldtypes import Seconds, Whole
 from render.layout import REFERENCE_HEIGHT, REFERENCE_WIDTH
 from render.variables import MAX_VARIABLES, NAME, as_text, fill
 
@@ -69,6 +69,9 @@ class Output(Strict):
     quality: Literal["draft", "social", "high"] = Field("social", description="`draft`, `social` or `high`.")
     safe_area: Literal["social", "none"] = Field(
         "social", description="`social` keeps what is placed by words clear of the platforms' own buttons and captions."
+    )
+    thumbnail_at: Seconds | None = Field(
+        None, description="Second that the thumbnail shows; null chooses the best frame."
     )
 
     @field_validator("width", "height")

@@ -209,6 +209,7 @@ def _timing_problems(spec: TemplateSpec) -> list[FieldProblem]:
     duration = spec.video.duration
     inside = f"must be less than the film's duration of {duration:g} s"
     times = {f"text_overlays[{i}].start_time": t.start_time for i, t in enumerate(spec.text_overlays)}
+    times["output.thumbnail_at"] = spec.output.thumbnail_at
     found = [
         FieldProblem(path, inside, json_type(at)) for path, at in times.items() if at is not None and at >= duration
     ]

@@ -14,6 +14,7 @@ from render.layout import Canvas, cover
 from render.listen import Track
 from render.loudness import Level, amplitude, integrated_lufs, level, repeated
 from render.probe import MediaInfo, VideoInfo
+from render.request import Output
 from render.spec import Audio, Logo, Signature, TemplateSpec, TextOverlay, Video, Words
 from render.timeline import (
     Align,
@@ -91,6 +92,7 @@ def compile_template(
         fade_in=fade_in,
         fade_out=fade_out,
         quality=spec.output.quality,
+        thumbnail=_thumbnail(spec.output, rate, frames),
     )
 
 
@@ -102,6 +104,11 @@ def seeded_share(seed: int, *names: str) -> float:
 
 def _frames(seconds: float, rate: Fraction) -> int:
     return max(1, round(Fraction(str(seconds)) * rate))
+
+
+def _thumbnail(output: Output, rate: Fraction, frames: int) -> int | None:
+    """The frame that is shown at the second that was asked for."""
+    return None if output.thumbnail_at is None else min(int(Fraction(str(output.thumbnail_at)) * rate), frames - 1)
 
 
 def _fades(fade_in_s: float, fade_out_s: float, rate: Fraction, frames: int) -> tuple[int, int]:

@@ -209,6 +209,7 @@ class Timeline:
     """One film: `frames` frames of `width` x `height` px at `rate` frames a second.
 
     `fade_in` and `fade_out` are frames of the whole picture from and to black. `quality` names an encoder profile.
+    `thumbnail` is the frame that stands for the film; None: the best one is looked for.
     """
 
     width: int
@@ -220,6 +221,7 @@ class Timeline:
     fade_in: int = 0
     fade_out: int = 0
     quality: str = "social"
+    thumbnail: int | None = None
 
     @property
     def duration_s(self) -> Fraction:

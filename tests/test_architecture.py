@@ -85,8 +85,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "imageio_ffmpeg": ("daemon.commands.wiring", "render.__main__"),
     "pydantic_settings": ("daemon.settings",),
     "dotenv": ("daemon.settings",),
-    "numpy": ("render.vision", "render.inspect", "daemon.sources.starter"),
-    "cv2": ("render.vision", "daemon.sources.starter"),
+    "numpy": ("render.appeal", "render.cues", "render.vision", "render.inspect", "daemon.sources.starter"),
+    "cv2": ("render.appeal", "render.cues", "render.vision", "daemon.sources.starter"),
     "PIL": (
         *("render.text", "render.typeset", "render.faces", "render.gradient", "render.atlas"),
         "daemon.sources.starter",
@@ -120,6 +120,7 @@ PURE = (
     "colour",
     "sound",
     "loudness",
+    "moments",
 )
 IMPURE_MODULES = (
     "random",

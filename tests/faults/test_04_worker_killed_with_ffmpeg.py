@@ -117,9 +117,11 @@ def test_without_ties_it_would_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("look", ["clip", "thumbnail"])
 def test_a_look_at_a_clip_goes_too(tmp_path: Path, look: str) -> None:
     lock, clip = tmp_path / "lock", media.clip(tmp_path / "a.mp4", seconds=2)
-    call = "inspect_clip(path, ffmpeg)" if look == "clip" else "make_thumbnail(path, path.with_suffix('.jpg'), ffmpeg)"
+    thumbnail = "make_thumbnail(path, Timeline(270, 480, Fraction(30), 60, ()), path.with_suffix('.jpg'), ffmpeg)"
+    call = "inspect_clip(path, ffmpeg)" if look == "clip" else thumbnail
     code = (
-        "import fcntl, sys\nfrom pathlib import Path\nfrom render.ffmpeg import FFmpeg\nfrom render.inspect import *\n"
+        "import fcntl, sys\nfrom fractions import Fraction\nfrom pathlib import Path\n"
+        "from render.ffmpeg import FFmpeg\nfrom render.inspect import *\nfrom render.timeline import Timeline\n"
         "lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print('up', flush=True)\n"
         f"ffmpeg = FFmpeg(sys.argv[2], pass_fds=[lock.fileno()]); path = Path({str(clip)!r})\n"
         f"while True: {call}"

@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from render.errors import Cancelled, FFmpegLost
 from render.ffmpeg import FFmpeg
 from render.inspect import Inspection, inspect_clip, make_thumbnail
+from render.timeline import Timeline
 from tests import media
 from tests.processes import gone
 
@@ -137,7 +141,7 @@ def test_names_are_only_names(tmp_path: Path, ffmpeg: FFmpeg) -> None:
 def test_a_look_that_cannot_be_taken_says_nothing_about_the_clip(tmp_path: Path) -> None:
     clip = media.clip(tmp_path / "a.mp4")
     with pytest.raises(FFmpegLost, match=r"a\.mp4"):
-        make_thumbnail(clip, tmp_path / "t.jpg", FFmpeg("/nonexistent/ffmpeg"))
+        make_thumbnail(clip, timeline(60), tmp_path / "t.jpg", FFmpeg("/nonexistent/ffmpeg"))
     with pytest.raises(FFmpegLost, match=r"a\.mp4"):
         inspect_clip(clip, FFmpeg("/nonexistent/ffmpeg"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
@@ -152,20 +156,50 @@ def film(path: Path, *sources: str) -> Path:
     return path
 
 
-def test_the_thumbnail_is_the_best_key_frame_at_full_size(tmp_path: Path, ffmpeg: FFmpeg) -> None:
-    path = film(tmp_path / "film.mp4", "color=c=black", "testsrc2=alpha=255", "color=c=white")
-    make_thumbnail(path, tmp_path / "t.jpg", ffmpeg)
-    with Image.open(tmp_path / "t.jpg") as picture:
+def timeline(frames: int, **more: Any) -> Timeline:
+    """What such a film was made of, as far as it matters here."""
+    return Timeline(270, 480, Fraction(30), frames, (), **more)
+
+
+def shown(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
         assert (picture.format, picture.size) == ("JPEG", (270, 480))
-        shown = np.asarray(picture.convert("RGB")).astype(int)
-    wanted = media.frames(path, 270, 480)[60].astype(int)
-    assert np.abs(shown - wanted).mean() < 12
-    assert shown.std() > 40
+        return np.asarray(picture.convert("RGB"))
+
+
+def nearest(path: Path, picture: NDArray[np.uint8]) -> int:
+    """The frame of a film that a picture is most like."""
+    frames = media.frames(path, 270, 480).astype(np.int16)
+    apart = np.abs(frames - picture.astype(np.int16)).mean(axis=(1, 2, 3))
+    assert apart.min() < 12
+    return int(apart.argmin())
+
+
+def test_the_thumbnail_is_a_good_frame_at_full_size(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    path = film(tmp_path / "film.mp4", "color=c=black", "testsrc2=alpha=255", "color=c=white")
+    make_thumbnail(path, timeline(180), tmp_path / "t.jpg", ffmpeg)
+    picture = shown(tmp_path / "t.jpg")
+    assert 60 <= nearest(path, picture) < 120
+    assert picture.std() > 40
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("rate", [30, 24, 17])
+@pytest.mark.parametrize("frame", [0, 1, 31, 32, 47])
+def test_the_thumbnail_is_the_frame_that_was_asked_for(tmp_path: Path, ffmpeg: FFmpeg, frame: int, rate: int) -> None:
+    # Each frame's grey is its number.
+    count = ("geq=lum='16+N*4':cb=128:cr=128",)
+    coded = ("-c:v", "libx264", "-qp", "0", "-g", "32", "-bf", "2")
+    path = media.clip(
+        tmp_path / "f.mp4", "color=c=black", rate=str(rate), seconds=48 / rate, filters=count, video=coded
+    )
+    make_thumbnail(path, replace(timeline(48, thumbnail=frame), rate=Fraction(rate)), tmp_path / "t.jpg", ffmpeg)
+    luma = (shown(tmp_path / "t.jpg").mean() / 255 * 219) / 4
+    assert luma == pytest.approx(frame, abs=0.4)
+
+
 def test_a_black_film_has_a_thumbnail_too(tmp_path: Path, ffmpeg: FFmpeg) -> None:
-    make_thumbnail(film(tmp_path / "film.mp4", "color=c=black"), tmp_path / "t.jpg", ffmpeg)
+    make_thumbnail(film(tmp_path / "film.mp4", "color=c=black"), timeline(60), tmp_path / "t.jpg", ffmpeg)
     assert (tmp_path / "t.jpg").stat().st_size > 100
 
 
@@ -209,7 +243,7 @@ def test_a_cancelled_look_is_gone_soon_with_all_that_it_has_started(tmp_path: Pa
     ffmpeg = FFmpeg(str(fake)).watched(begun)
     calls: dict[str, Callable[[], object]] = {
         "clip": lambda: inspect_clip(clip, ffmpeg),
-        "thumbnail": lambda: make_thumbnail(clip, tmp_path / "t.jpg", ffmpeg),
+        "thumbnail": lambda: make_thumbnail(clip, timeline(60), tmp_path / "t.jpg", ffmpeg),
     }
     with pytest.raises(Cancelled):
         calls[look]()

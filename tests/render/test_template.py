@@ -223,6 +223,11 @@ def test_music_is_as_loud_as_what_of_it_is_heard_needs() -> None:
     assert left.volume == 0.25
 
 
+@pytest.mark.parametrize(("at", "frame"), [(None, None), (0, 0), (2.5, 75), (2.99, 89), (9.999, 299)])
+def test_the_thumbnail_is_the_frame_that_is_shown_at_its_second(at: float | None, frame: int | None) -> None:
+    assert compiled({"video": {"duration": 10}, "output": {"thumbnail_at": at}}).thumbnail == frame
+
+
 def test_a_timeline_survives_json() -> None:
     data = {
         "video": {"duration": 12, "exposure": 1.3, "blur": 4, "fade_in": 1},

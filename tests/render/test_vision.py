@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from render.vision import Look, best_frame, look
+from render.appeal import best_frame
+from render.vision import Look, look
 
 Frames = NDArray[np.uint8]
 SEED = 20240607
@@ -320,7 +321,7 @@ def test_the_best_frame_is_the_clear_one(rng: np.random.Generator, best: int) ->
         grey * 0.5 + 60,  # dull
     ]
     frames = with_grain(np.stack([*others[:best], picture, *others[best:]]).clip(0, 255).astype(np.uint8), rng)
-    assert best_frame(frames) == best
+    assert best_frame(frames, [1] * len(frames)) == best
 
 
 def stretched(picture: Any, deviation: float = 50) -> Any:
@@ -344,18 +345,24 @@ def test_of_two_frames_alike_the_better_one_wins(rng: np.random.Generator, best:
     for name, (better, worse) in pairs.items():
         pair = [worse, worse]
         pair[best] = better
-        assert best_frame(np.stack(pair).clip(0, 255).astype(np.uint8)) == best, name
+        assert best_frame(np.stack(pair).clip(0, 255).astype(np.uint8), [1, 1]) == best, name
 
 
 def test_grain_is_not_taken_for_sharpness(rng: np.random.Generator) -> None:
     picture = texture(rng, H, W)
     frames = np.stack([with_grain(flat(n=1), rng, 14)[0], picture, with_grain(flat((9, 9, 9), n=1), rng, 14)[0]])
-    assert best_frame(frames) == 1
+    assert best_frame(frames, [1] * len(frames)) == 1
+
+
+def test_what_is_known_of_a_frame_counts_but_not_against_black(rng: np.random.Generator) -> None:
+    picture = texture(rng, H, W)
+    frames = np.stack([picture, picture, flat((0, 0, 0), n=1)[0]])
+    assert best_frame(frames, [0.5, 0.8, 1]) == 1
 
 
 def test_a_clip_without_any_good_frame_still_has_a_best() -> None:
-    assert best_frame(flat((0, 0, 0), n=3)) in range(3)
-    assert best_frame(flat((255, 255, 255), n=1)) == 0
+    assert best_frame(flat((0, 0, 0), n=3), [1, 1, 1]) in range(3)
+    assert best_frame(flat((255, 255, 255), n=1), [1]) == 0
 
 
 # --- misuse -----------------------------------------------------------------------------------------------------------
@@ -366,4 +373,4 @@ def test_frames_of_the_wrong_shape_are_refused() -> None:
         with pytest.raises(ValueError, match="frames"):
             look(wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="frames"):
-        best_frame(flat()[:0])
+        best_frame(flat()[:0], [])
