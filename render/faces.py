@@ -6,6 +6,7 @@ Outlines are Pillow's, colour pictures HarfBuzz's: Pillow draws none that can be
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
 from pathlib import Path
@@ -21,6 +22,9 @@ Ink = tuple[int, int, int, int]
 
 # Room on both sides of a picture that fills its width, in em.
 _AIR_EM = 0.05
+# What a letter of a regular font grows on every side where it stands among bold ones, in em.
+_BOLDER_EM = 0.02
+_BOLD, _REGULAR = 600, 500
 # Letters that are set apart do not melt together.
 _APART = ["-liga", "-clig"]
 
@@ -35,7 +39,16 @@ class Font(Protocol):
         """What is painted."""
 
 
-def open_font(path: Path, size_px: float, language: Language | None, apart: bool) -> Font:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the fonts of one text draw: whose forms of letters, without ligatures, and whether the first is bold."""
+
+    language: Language | None = None
+    apart: bool = False
+    bold: bool = False
+
+
+def open_font(path: Path, size_px: float, manner: Manner) -> Font:
     """Open a font file at a size.
 
     Raises:
@@ -43,7 +56,17 @@ def open_font(path: Path, size_px: float, language: Language | None, apart: bool
     """
     if coverage(path).color:
         return ColorFont(path, size_px)
-    return OutlineFont(path, size_px, language, apart)
+    return OutlineFont(path, size_px, manner)
+
+
+def is_bold(path: Path) -> bool:
+    """Whether a font is heavy enough for a regular one to look thin beside it."""
+    return _weight(path) >= _BOLD
+
+
+def _weight(path: Path) -> int:
+    """The weight class of table OS/2 (OpenType specification); 400 where a font has none."""
+    return int.from_bytes(bytes(_face(path).reference_table("OS/2").data[4:6]), "big") or 400
 
 
 def coverage(path: Path) -> Coverage:
@@ -71,11 +94,12 @@ def _face(path: Path) -> uharfbuzz.Face:
 class OutlineFont:
     """A font of letters, drawn in any colour."""
 
-    def __init__(self, path: Path, size_px: float, language: Language | None = None, apart: bool = False) -> None:
+    def __init__(self, path: Path, size_px: float, manner: Manner = Manner()) -> None:
         # Not by `ImageFont.truetype`, which takes a namesake from the system where a file cannot be read.
         self.pillow = ImageFont.FreeTypeFont(path, size_px, layout_engine=ImageFont.Layout.RAQM)
-        self.language = language
-        self.features = _APART if apart else None
+        self.language = manner.language
+        self.features = _APART if manner.apart else None
+        self.bolder_px = _BOLDER_EM * size_px if manner.bold and _weight(path) <= _REGULAR else 0.0
 
     def length(self, words: str, direction: Direction) -> float:
         """Width in px, to 1/64."""
@@ -84,7 +108,12 @@ class OutlineFont:
     def ink(self, words: str, direction: Direction) -> Ink:
         """What is painted."""
         left, top, right, bottom = self.pillow.getbbox(
-            words, direction=direction, features=self.features, language=self.language, anchor="ls"
+            words,
+            direction=direction,
+            features=self.features,
+            language=self.language,
+            stroke_width=self.bolder_px,
+            anchor="ls",
         )
         return floor(left), floor(top), ceil(right), ceil(bottom)
 

@@ -177,8 +177,9 @@ def _mask(layout: Layout, size: tuple[int, int], frame: int, stroke_px: float = 
     pen = ImageDraw.Draw(mask)
     for words, direction, font, x, y in _placed(layout, frame):
         if isinstance(font, OutlineFont):
+            grown_px = stroke_px + font.bolder_px
             pen.text((x, y), words, fill=255, font=font.pillow, anchor="ls", direction=direction,
-                     features=font.features, language=font.language, stroke_width=stroke_px)  # fmt: skip
+                     features=font.features, language=font.language, stroke_width=grown_px)  # fmt: skip
     return mask
 
 

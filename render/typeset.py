@@ -12,7 +12,7 @@ from PIL import features
 
 from render.bidi import Direction
 from render.errors import TextError
-from render.faces import Font, Ink, OutlineFont, coverage, open_font
+from render.faces import Font, Ink, Manner, OutlineFont, coverage, is_bold, open_font
 from render.runs import Run, is_simple, language, missing, runs, whole_line
 from render.timeline import Text
 from render.wrap import SPACES, Paragraph, clean, clusters, paragraph
@@ -62,8 +62,9 @@ class Chain:
 
     def __init__(self, text: Text, words: str) -> None:
         self._paths = text.fonts
-        self._language = language(words)
         self._apart = bool(text.letter_spacing_px)
+        is_heavy = len(text.fonts) > 1 and is_bold(text.fonts[0])
+        self._manner = Manner(language(words), self._apart, is_heavy)
         self._runs: dict[tuple[str, Direction], tuple[Run, ...]] = {}
         self.coverages = tuple(coverage(path) for path in text.fonts)
         self._simple = not self._apart and is_simple(words, self.coverages)
@@ -79,7 +80,7 @@ class Chain:
 
     def font(self, place: int, size_px: float) -> Font:
         """One of the fonts at a size."""
-        return open_font(self._paths[place], size_px, self._language, self._apart)
+        return open_font(self._paths[place], size_px, self._manner)
 
 
 class Ruler:

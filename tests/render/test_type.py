@@ -94,6 +94,18 @@ def test_chinese_characters_have_the_forms_of_the_language_around_them() -> None
     assert ImageChops.difference(plain, beside_hangul).getbbox() is not None
 
 
+def test_fallbacks_that_have_no_bold_are_made_bolder_beside_bold_letters() -> None:
+    """One weight of Chinese ships. Its strokes grow, its letters keep their places; what is bold by itself stays."""
+    regular, bold = draw(text("漢字", 100)), draw(text("漢字", 100, weight=700))
+    assert sum(bold.image.getchannel("A").tobytes()) > 1.2 * sum(regular.image.getchannel("A").tobytes())
+    assert bold.box.w == pytest.approx(regular.box.w, abs=4)
+    arabic = text("مرحبا", 100, weight=700)
+    alone = draw(replace(arabic, fonts=arabic.fonts[1:]))
+    assert ink(alone.image)[2] - ink(alone.image)[0] == pytest.approx(
+        ink(draw(arabic).image)[2] - ink(draw(arabic).image)[0], abs=1
+    )
+
+
 def test_thai_breaks_between_words() -> None:
     """`hello` and `world`, which no blank parts, on two lines: each as wide as when drawn alone."""
     hello, world = draw(text("สวัสดี", 60)), draw(text("ชาวโลก", 60))
