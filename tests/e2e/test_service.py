@@ -70,8 +70,8 @@ def test_the_founding_request_becomes_its_film(running: Service, ffmpeg: FFmpeg,
 def test_the_first_overlay_and_the_logo_are_in_the_picture(running: Service) -> None:
     with_logo = {**founding(), "video": {"duration": 1, "style": "lone", "brightness": 0.1}, "audio": {"audio": "none"}}
     frame = media.frames(running.film(running.submit(with_logo)["job_id"]), 180, 320)[15].astype(int)
-    # The red logo: 150 x 100 px on the full canvas, 25 px above the lower edge; the margin on the right moves nothing.
-    logo = frame[320 - 21 : 320 - 5, 180 // 2 - 12 : 180 // 2 + 8]
+    # The red logo: 150 x 100 px on the full canvas, 390 px above the lower edge; the margin on the right moves nothing.
+    logo = frame[320 - 81 : 320 - 66, 180 // 2 - 12 : 180 // 2 + 8]
     assert logo[..., 0].mean() > 150
     assert logo[..., 1:].mean() < 60
     assert frame[155:165, 60:120].max() > 150, "the words in the middle"
