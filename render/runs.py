@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from unicodedata import normalize
 
@@ -30,6 +30,8 @@ _JOINED = frozenset(
         "GURMUKHI",
     )
 )
+# Bidirectional classes that make a line run to the left, or may.
+_TURNS = frozenset(("R", "AL", "AN", "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,12 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words for one font, given by its place in the chain, that run in one direction."""
+    """Words for one font, given by its place in the chain, that run in one direction; `start` is where in the line."""
 
     words: str
     font: int
     direction: Direction
-
-
-def whole_line(words: str, direction: Direction) -> tuple[Run, ...]:
-    """A line that the first font draws alone: the shaper then orders it itself."""
-    return (Run(words, 0, direction),)
+    start: int = 0
 
 
 def runs(words: str, direction: Direction, chain: Sequence[Coverage], apart: bool) -> tuple[Run, ...]:
@@ -79,13 +77,13 @@ def runs(words: str, direction: Direction, chain: Sequence[Coverage], apart: boo
     at = 0
     for cluster, font in _with_fonts(words, chain):
         level = all_levels[at]
-        at += len(cluster)
         goes_on = bool(found) and found[-1].font == font and depths[-1] == level
         if goes_on and (not apart or (_joins(found[-1].words[-1]) and _joins(cluster[0]))):
-            found[-1] = Run(found[-1].words + cluster, font, found[-1].direction)
+            found[-1] = replace(found[-1], words=found[-1].words + cluster)
         else:
-            found.append(Run(cluster, font, "rtl" if level % 2 else "ltr"))
+            found.append(Run(cluster, font, "rtl" if level % 2 else "ltr", at))
             depths.append(level)
+        at += len(cluster)
     return tuple(visual(found, depths))
 
 
@@ -95,8 +93,10 @@ def missing(words: str, chain: Sequence[Coverage]) -> tuple[str, ...]:
 
 
 def is_simple(words: str, chain: Sequence[Coverage]) -> bool:
-    """Whether the first font draws every cluster of a text."""
-    return not chain[0].color and all(font == 0 for _, font in _with_fonts(words, chain))
+    """Whether the first font draws every cluster of a text, and all of it runs to the right."""
+    if chain[0].color or any(unicodedata.bidirectional(char) in _TURNS for char in words):
+        return False
+    return all(font == 0 for _, font in _with_fonts(words, chain))
 
 
 def language(words: str) -> Language | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from render.bidi import Direction
 from render.errors import TextError
-from render.faces import ColorFont, Font, OutlineFont
 from render.gradient import ramp
+from render.letters import count, mask, pictures
 from render.runs import missing
 from render.timeline import Box, Rgba, Shadow, Text, TextBox
 from render.typeset import Layout, typeset
@@ -34,7 +33,8 @@ class Drawn:
 
     `image` is RGBA with straight alpha and holds all that is painted, at least 1 x 1 px. `box` is the part of it that
     counts for alignment and margins: lines, overhanging ink, stroke and padding, but no shadow. `missing` are the
-    characters that no font of the text has a glyph for.
+    characters that no font of the text has a glyph for. `typed` draws the picture, as large and with every letter in
+    its place, with a share (0 to 1) of the letters, the first in reading order.
     """
 
     image: Image.Image
@@ -42,6 +42,7 @@ class Drawn:
     size_px: float
     lines: int
     missing: tuple[str, ...]
+    typed: Callable[[float], Image.Image]
 
 
 def draw(text: Text) -> Drawn:
@@ -59,12 +60,14 @@ def draw(text: Text) -> Drawn:
     try:
         layout = typeset(text, room)
         if layout is None:
-            return Drawn(Image.new("RGBA", (1, 1), (*text.color[:3], 0)), Box(0, 0, 0, 0), text.size_px, 0, ())
-        image, box = _paint(text, layout)
+            nothing = Image.new("RGBA", (1, 1), (*text.color[:3], 0))
+            return Drawn(nothing, Box(0, 0, 0, 0), text.size_px, 0, (), lambda share: nothing)
+        painting = _Painting(text, layout)
         absent = missing(clean(text.text), layout.type.chain.coverages)
     except (OSError, ValueError, ArithmeticError, MemoryError, *_BOMBS) as exc:
         raise TextError(f"the text cannot be drawn with {_names(text)}: {exc}") from exc
-    return Drawn(image, box, layout.type.size_px, len(layout.lines), absent)
+    size_px, lines = layout.type.size_px, len(layout.lines)
+    return Drawn(painting.whole(), painting.box, size_px, lines, absent, painting.part)
 
 
 def picture(path: Path, longest_px: int | None = None) -> Image.Image:
@@ -141,99 +144,95 @@ def _frame(text: Text) -> int:
     return ceil(text.box.padding_px if text.box else 0) + ceil(text.stroke.width_px if text.stroke else 0)
 
 
-def _paint(text: Text, layout: Layout) -> tuple[Image.Image, Box]:
-    """Bottom up: box, shadow, glyphs with their stroke. Everything but the shadow is cut off at the room's edge."""
-    frame = _frame(text)
-    width = max(min(layout.width + 2 * frame, text.max_width_px), 1)
-    height = max(min(layout.height + 2 * frame, text.max_height_px), 1)
-    size = width, height
-    _check_size(*size)
-    fill = _mask(layout, size, frame)
-    outline = _mask(layout, size, frame, text.stroke.width_px) if text.stroke else fill
-    glyphs = _colored(text, fill, outline)
-    if (pictures := _pictures(layout, size, frame)) is not None:
-        outline = ImageChops.lighter(outline, pictures.getchannel("A"))
-        pictures.putalpha(_dimmed(pictures.getchannel("A"), text.color[3]))
-        glyphs.alpha_composite(pictures)
-        glyphs = bleed(glyphs)
-    if not text.shadow and not text.box:
-        return glyphs, Box(0, 0, *size)
-    left, top, right, bottom = _reach(text.shadow, size)
-    _check_size(right - left, bottom - top)
-    image = Image.new("RGBA", (right - left, bottom - top))
-    if text.box:
-        image.paste(_tinted(_plate(size, text.box), text.box.color), (-left, -top))
-    if text.shadow:
-        image.alpha_composite(_cast(text.shadow, outline, image.size, (-left, -top)))
-    image.alpha_composite(glyphs, (-left, -top))
-    seen = image.getchannel("A").getbbox() or (-left, -top, -left, -top)
-    edges = min(seen[0], -left), min(seen[1], -top), max(seen[2], width - left), max(seen[3], height - top)
-    return bleed(image.crop(edges)), Box(-left - edges[0], -top - edges[1], *size)
+class _Painting:
+    """A text that is set in lines, while it is painted: with all of its letters, or with the first of them."""
+
+    def __init__(self, text: Text, layout: Layout) -> None:
+        self._text, self._layout = text, layout
+        self._frame = _frame(text)
+        self._has_emoji = False
+        width = max(min(layout.width + 2 * self._frame, text.max_width_px), 1)
+        height = max(min(layout.height + 2 * self._frame, text.max_height_px), 1)
+        self._size = width, height
+        _check_size(*self._size)
+        left, top, right, bottom = self._reach = _reach(text.shadow, self._size)
+        _check_size(right - left, bottom - top)
+        self._inked = mask(layout, self._size, self._frame).getbbox() if text.gradient else None
+        self._edges = 0, 0, right - left, bottom - top
+
+    @property
+    def box(self) -> Box:
+        """Where on the picture the text is, without its shadow."""
+        return Box(-self._reach[0] - self._edges[0], -self._reach[1] - self._edges[1], *self._size)
+
+    def whole(self) -> Image.Image:
+        """The picture of all letters. What a shadow might have reached and did not is left out, from now on."""
+        image, (left, top) = self._painted(None), self._reach[:2]
+        seen = image.getchannel("A").getbbox() or (-left, -top, -left, -top)
+        right, bottom = self._size[0] - left, self._size[1] - top
+        self._edges = min(seen[0], -left), min(seen[1], -top), max(seen[2], right), max(seen[3], bottom)
+        return self._finished(image)
+
+    def part(self, share: float) -> Image.Image:
+        """The picture, as large, with a share (0 to 1) of the letters, the first in reading order."""
+        return self._finished(self._painted(int(share * count(self._layout))))
+
+    def _finished(self, image: Image.Image) -> Image.Image:
+        """Cut to its edges. Letters of one colour have that colour behind alpha 0, too; all else has to get it."""
+        is_plain = not (self._text.box or self._text.shadow or self._has_emoji)
+        return image if is_plain else bleed(image.crop(self._edges))
+
+    def _painted(self, shown: int | None) -> Image.Image:
+        """Bottom up: box, shadow, glyphs with their stroke. All but the shadow is cut off at the room's edge."""
+        text, (left, top, right, bottom) = self._text, self._reach
+        glyphs, outline = self._glyphs(shown)
+        if not text.box and not text.shadow:
+            return glyphs
+        image = Image.new("RGBA", (right - left, bottom - top))
+        if text.box:
+            image.paste(_tinted(_plate(self._size, text.box), text.box.color), (-left, -top))
+        if text.shadow:
+            image.alpha_composite(_cast(text.shadow, outline, image.size, (-left, -top)))
+        image.alpha_composite(glyphs, (-left, -top))
+        return image
+
+    def _glyphs(self, shown: int | None) -> tuple[Image.Image, Image.Image]:
+        """Letters and emoji in colour, and what of the picture they cover."""
+        text, layout, size, frame = self._text, self._layout, self._size, self._frame
+        fill = mask(layout, size, frame, 0, shown)
+        outline = mask(layout, size, frame, text.stroke.width_px, shown) if text.stroke else fill
+        glyphs = _colored(text, self._ink(), fill, outline)
+        if (emoji := pictures(layout, size, frame, shown)) is not None:
+            self._has_emoji = True
+            outline = ImageChops.lighter(outline, emoji.getchannel("A"))
+            emoji.putalpha(_dimmed(emoji.getchannel("A"), text.color[3]))
+            glyphs.alpha_composite(emoji)
+        return glyphs, outline
+
+    def _ink(self) -> Image.Image:
+        """The colour of letters at every px, as if they covered all of it."""
+        if self._text.gradient is None:
+            return Image.new("RGBA", self._size, self._text.color)
+        return ramp(self._text.gradient, self._size, self._inked or (0, 0, *self._size))
 
 
-def _mask(layout: Layout, size: tuple[int, int], frame: int, stroke_px: float = 0) -> Image.Image:
-    """Coverage of all letters, drawn as one so that overlaps do not count twice."""
-    mask = Image.new("L", size)
-    pen = ImageDraw.Draw(mask)
-    for words, direction, font, x, y in _placed(layout, frame):
-        if isinstance(font, OutlineFont):
-            grown_px = stroke_px + font.bolder_px
-            pen.text((x, y), words, fill=255, font=font.pillow, anchor="ls", direction=direction,
-                     features=font.features, language=font.language, stroke_width=grown_px)  # fmt: skip
-    return mask
-
-
-def _pictures(layout: Layout, size: tuple[int, int], frame: int) -> Image.Image | None:
-    """The emoji of a text; None where it has none."""
-    image = None
-    for words, direction, font, x, y in _placed(layout, frame):
-        if isinstance(font, ColorFont):
-            image = image or Image.new("RGBA", size)
-            for glyph, left, top in font.pictures(words, direction):
-                at = round(x) + left, y + top
-                inside = (
-                    max(-at[0], 0),
-                    max(-at[1], 0),
-                    min(glyph.width, size[0] - at[0]),
-                    min(glyph.height, size[1] - at[1]),
-                )
-                if inside[0] < inside[2] and inside[1] < inside[3]:
-                    image.alpha_composite(glyph, (max(at[0], 0), max(at[1], 0)), inside)
-    return image
-
-
-def _placed(layout: Layout, frame: int) -> Iterator[tuple[str, Direction, Font, float, int]]:
-    """Runs with their fonts, and where on the picture their baselines start."""
-    for line, (left, y) in zip(layout.lines, layout.origins, strict=True):
-        for run, x in line.runs:
-            at = left + x - layout.left + frame, y - layout.top + frame
-            yield run.words, run.direction, layout.type.font(run.font), *at
-
-
-def _colored(text: Text, fill: Image.Image, outline: Image.Image) -> Image.Image:
+def _colored(text: Text, ink: Image.Image, fill: Image.Image, outline: Image.Image) -> Image.Image:
     """Fill and stroke side by side: under a half-transparent fill there is no stroke.
 
     At an edge between them both cover a part of the px, m and 1 - m. Their mean is weighted with what each of them
     adds to alpha, which depends on m alone, so it is a table.
     """
-    ink = _ink(text, fill)
     alpha = ImageChops.multiply(fill, ink.getchannel("A")) if text.gradient else _dimmed(fill, text.color[3])
     if not text.stroke:
-        ink.putalpha(alpha)
-        return ink
+        image = ink.copy()
+        image.putalpha(alpha)
+        return image
     inner, outer = _opacity(text), text.stroke.color[3]
     weights = [round(255 * m * inner / max(m * inner + (255 - m) * outer, 1)) for m in range(256)]
     edge = Image.new("RGB", fill.size, text.stroke.color[:3])
     image = Image.composite(ink.convert("RGB"), edge, fill.point(weights)).convert("RGBA")
     image.putalpha(Image.composite(ink.getchannel("A"), _dimmed(outline, outer), fill))
     return image
-
-
-def _ink(text: Text, fill: Image.Image) -> Image.Image:
-    """The colour of letters at every px, as if they covered all of it."""
-    if text.gradient is None:
-        return Image.new("RGBA", fill.size, text.color)
-    return ramp(text.gradient, fill.size, fill.getbbox() or (0, 0, *fill.size))
 
 
 def _opacity(text: Text) -> int:

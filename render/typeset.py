@@ -13,7 +13,7 @@ from PIL import features
 from render.bidi import Direction
 from render.errors import TextError
 from render.faces import Font, Ink, Manner, OutlineFont, coverage, is_bold, open_font
-from render.runs import Run, is_simple, language, missing, runs, whole_line
+from render.runs import Run, is_simple, language, missing, runs
 from render.timeline import Text
 from render.wrap import SPACES, Paragraph, clean, clusters, paragraph
 
@@ -72,7 +72,7 @@ class Chain:
     def runs(self, words: str, direction: Direction) -> tuple[Run, ...]:
         """Runs of a line, from left to right."""
         if self._simple:
-            return whole_line(words, direction)
+            return (Run(words, 0, "ltr"),)
         key = words, direction
         if key not in self._runs:
             self._runs[key] = runs(words, direction, self.coverages, self._apart)
@@ -119,8 +119,8 @@ class Type:
         self._spacing_px = text.letter_spacing_px
         self._ruler = ruler
         self._fonts: dict[int, Font] = {}
-        self._lengths: dict[Run, float] = {}
-        self._inks: dict[Run, Ink] = {}
+        self._lengths: dict[tuple[str, int, Direction], float] = {}
+        self._inks: dict[tuple[str, int, Direction], Ink] = {}
 
     @property
     def metrics(self) -> tuple[int, int]:
@@ -164,25 +164,28 @@ class Type:
             if placed:
                 end += self._spacing_px + self._kerning(placed[-1][0], run)
             placed.append((run, end))
-            end += self._length(run)
+            end += self.length(run)
         return tuple(placed), end
 
-    def _length(self, run: Run) -> float:
-        if run not in self._lengths:
-            self._lengths[run] = self.font(run.font).length(run.words, run.direction)
-        return self._lengths[run]
+    def length(self, run: Run) -> float:
+        """Width of a run in px, to 1/64."""
+        key = run.words, run.font, run.direction
+        if key not in self._lengths:
+            self._lengths[key] = self.font(run.font).length(run.words, run.direction)
+        return self._lengths[key]
 
     def _ink(self, run: Run) -> Ink:
-        if run not in self._inks:
-            self._inks[run] = self.font(run.font).ink(run.words, run.direction)
-        return self._inks[run]
+        key = run.words, run.font, run.direction
+        if key not in self._inks:
+            self._inks[key] = self.font(run.font).ink(run.words, run.direction)
+        return self._inks[key]
 
     def _kerning(self, before: Run, after: Run) -> float:
         """What two runs that were set apart are nearer than the sum of their widths, in px."""
         if not self._spacing_px or before.direction != "ltr" or (before.font, "ltr") != (after.font, after.direction):
             return 0.0
         both = Run(before.words + after.words, before.font, "ltr")
-        return self._length(both) - self._length(before) - self._length(after)
+        return self.length(both) - self.length(before) - self.length(after)
 
 
 def typeset(text: Text, room: tuple[int, int]) -> Layout | None:

@@ -51,10 +51,10 @@ def test_the_font_of_each_stretch(words: str, expected: list[tuple[str, int]]) -
 
 def test_right_to_left_stretches_come_in_the_order_in_which_they_are_seen() -> None:
     assert runs("مرحبا ab بكم", "rtl", CHAIN, apart=False) == (
-        Run("بكم", 1, "rtl"),
-        Run(" ", 0, "rtl"),
-        Run("ab", 0, "ltr"),
-        Run("مرحبا ", 1, "rtl"),
+        Run("بكم", 1, "rtl", 9),
+        Run(" ", 0, "rtl", 8),
+        Run("ab", 0, "ltr", 6),
+        Run("مرحبا ", 1, "rtl", 0),
     )
 
 

@@ -210,6 +210,41 @@ def test_a_gradient_with_a_stroke_leaves_the_stroke_its_colour() -> None:
     assert colours(drawn) >= {(0, 0, 0), (3, 0, 0), (0, 0, 3)}
 
 
+# --- the first letters of a text ---
+
+STYLES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "dressed": {"stroke": Stroke(BLACK, 4), "shadow": Shadow(BLACK, 3, 3, 3), "gradient": Gradient((RED, BLUE))},
+    "in a box": {"box": TextBox(BLACK, 20, 8)},
+    "spaced": {"letter_spacing_px": 6},
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("words", ["Hello you", "שלום עולם", "a مرحبا 12 😀 b", "two\nlines"])
+def test_typing_moves_nothing(words: str, style: str) -> None:
+    """Every part is as large as the whole, has no ink where the whole has none, and more of it the longer it is."""
+    drawn = draw(text(words, 80, **STYLES[style]))
+    parts = [drawn.typed(share / 8) for share in range(9)]
+    assert {part.size for part in parts} == {drawn.image.size}
+    assert parts[-1].tobytes() == drawn.image.tobytes()
+    covered = [sum(part.getchannel("A").tobytes()) for part in parts]
+    assert covered == sorted(covered)
+    assert covered[0] < covered[4] < covered[8] or style == "in a box"
+    # The last letter typed of an Arabic word has the shape of one at an end, which is another than inside the word.
+    allowed = 0.05 if "م" in words else 0.005
+    for part in parts:
+        stray = ImageChops.subtract(part.getchannel("A"), drawn.image.getchannel("A"))
+        assert sum(stray.tobytes()) < allowed * covered[-1]
+
+
+def test_typing_begins_where_reading_does() -> None:
+    latin, hebrew = (draw(text(words, 80)) for words in ("Hello you", "שלום עולם"))
+    assert ink(latin.typed(0.3))[2] < latin.image.width / 2
+    assert ink(hebrew.typed(0.3))[0] > hebrew.image.width / 2
+    assert latin.typed(0.0).getchannel("A").getbbox() is None
+
+
 # --- whole requests ---
 
 VIDEO = VideoInfo(
