@@ -151,7 +151,7 @@ def library() -> None:
 
 @library.command()
 def scan() -> None:
-    """Look at every clip that is new or has changed, and say which are skipped and why."""
+    """Look at every clip and listen to every track that is new or has changed; say which are skipped and why."""
     from daemon.commands.scan import scan as scan_library
 
     settings = wiring.ready_settings()

@@ -6,6 +6,7 @@ Errands give way to films: one that takes long is interrupted, and goes on where
 from __future__ import annotations
 
 import logging
+import math
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
-from daemon.sources.survey import StyleSurvey, SurveyInterrupted, survey
+from daemon.sources.survey import StyleSurvey, SurveyInterrupted, TrackSurvey, survey, survey_tracks
 from daemon.store.errands import Errand, ErrandStore
 from render.errors import RenderError
+from render.listen import Track
 
 SCAN = "scan"
 UNSKIP = "unskip"
@@ -25,16 +27,19 @@ _log = logging.getLogger(__name__)
 class Errands:
     """What a worker can be asked for, on its own library and catalogue. Answers tell which machine's these are."""
 
-    def __init__(self, store: ErrandStore, library: Library, catalogue: Catalogue) -> None:
+    def __init__(
+        self, store: ErrandStore, library: Library, catalogue: Catalogue, listen: Callable[[Path], Track]
+    ) -> None:
         self._store = store
         self._library = library
         self._catalogue = catalogue
+        self._listen = listen
         self._host = socket.gethostname()
 
     def run_next(self, interrupted: Callable[[], bool]) -> bool:
         """Do the oldest errand; False where there is none, or it was interrupted.
 
-        `interrupted` says that a film waits or the worker is to end; it is asked before each clip.
+        `interrupted` says that a film waits or the worker is to end; it is asked before each file.
 
         Raises:
             StoreError: as `ErrandStore` does.
@@ -58,8 +63,10 @@ class Errands:
         return True
 
     def scan(self, errand: Errand, interrupted: Callable[[], bool]) -> dict[str, Any]:
-        """Look at every clip that is new or has changed."""
-        return {"styles": [_plain(style) for style in survey(self._library, self._catalogue, interrupted)]}
+        """Look at every clip, and listen to every track, that is new or has changed."""
+        styles = survey(self._library, self._catalogue, interrupted)
+        tracks = survey_tracks(self._library, self._listen, interrupted)
+        return {"styles": [_plain(style) for style in styles], "tracks": [_heard(track) for track in tracks]}
 
     def unskip(self, errand: Errand, interrupted: Callable[[], bool]) -> dict[str, Any]:
         """Let a clip be picked again. The argument is its path inside the library, and has to be on the skip list:
@@ -89,3 +96,10 @@ def _unknown(errand: Errand) -> dict[str, Any]:
 def _plain(style: StyleSurvey) -> dict[str, Any]:
     skipped = [{"clip": name, "reason": reason} for name, reason in style.skipped]
     return {"name": style.style, "usable": style.usable, "seconds": round(style.seconds, 1), "skipped": skipped}
+
+
+def _heard(track: TrackSurvey) -> dict[str, Any]:
+    if track.defect:
+        return {"name": track.name, "usable": False, "reason": track.defect}
+    lufs = round(track.lufs, 1) if math.isfinite(track.lufs) else None  # silence, for which JSON has no number
+    return {"name": track.name, "usable": True, "seconds": round(track.seconds, 1), "loudness_lufs": lufs}

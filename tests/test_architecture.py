@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("daemon.deliveries", "daemon.errors", "daemon.failpoints", "daemon.outbound", "daemon.store"),
     ),
     "daemon.describe": ("daemon.estimate", "daemon.jobs", "daemon.links", "daemon.store"),
-    "daemon.errands": ("daemon.sources", "daemon.store", "render.errors"),
+    "daemon.errands": ("daemon.sources", "daemon.store", "render.errors", "render.listen"),
     "daemon.estimate": ("daemon.jobs",),
     "daemon.films": ("render.settle",),
     "daemon.jobs": ("daemon.errors",),

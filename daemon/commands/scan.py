@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from daemon.kinds.base import Sources
-from daemon.sources.survey import survey
-from render.errors import MediaError
-from render.loudness import integrated_lufs
+from daemon.sources.survey import survey, survey_tracks
 
 
 def scan(sources: Sources) -> None:
@@ -19,15 +15,8 @@ def scan(sources: Sources) -> None:
         click.echo(f"{style.style}: {found}")
         for name, defect in style.skipped:
             click.echo(f"  skipped {name}: {defect}")
-    for path in sources.library.tracks().values():
-        click.echo(f"track {path.name}: {_heard(path, sources)}")
-    click.echo(f"{len(sources.library.tracks())} tracks, {len(sources.library.logos())} logos")
-
-
-def _heard(path: Path, sources: Sources) -> str:
-    try:
-        track = sources.listen(path)
-    except (MediaError, OSError) as exc:
-        return f"cannot be used: {exc}"
-    length_s = f"{float(track.end_s - track.start_s):.0f} s" if track.end_s is not None else "longer than any film"
-    return f"{integrated_lufs(track.blocks_lufs):.1f} LUFS, {length_s}"
+    tracks = survey_tracks(sources.library, sources.listen)
+    for track in tracks:
+        heard = f"{track.lufs:.1f} LUFS, {track.seconds:.0f} s"
+        click.echo(f"track {track.name}: {track.defect or heard}")
+    click.echo(f"{len(tracks)} tracks, {len(sources.library.logos())} logos")

@@ -66,7 +66,7 @@ def _worker(settings: Settings, lock: WorkerLock, database: Database, pulse: Cal
     here = seat(settings.data)
     courier = _courier(settings, database, here)
     material = tools.sources(tools.ffmpeg)
-    errands = Errands(ErrandStore(database), material.library, material.catalogue)
+    errands = Errands(ErrandStore(database), material.library, material.catalogue, material.listen)
     worker = Worker(
         JobStore(database, announce=wiring.announce(settings)),
         WorkerStore(database),

@@ -1,14 +1,18 @@
-"""Looks at every clip of a library and counts what is usable. Knows neither who asks nor how it is told."""
+"""Looks at every clip of a library, listens to every track, and counts what is usable. Knows neither who asks nor how
+it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from daemon.errors import UnknownName
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
 from render.errors import MediaError
+from render.listen import Track
+from render.loudness import BLOCK_S, integrated_lufs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,17 @@ class StyleSurvey:
     usable: int
     seconds: float
     skipped: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSurvey:
+    """What a track is: its loudness (minus infinity: silence) and seconds, as far as a film can be long; or why it
+    cannot be used."""
+
+    name: str
+    lufs: float
+    seconds: float
+    defect: str = ""
 
 
 class SurveyInterrupted(Exception):
@@ -37,6 +52,27 @@ def survey(library: Library, catalogue: Catalogue, interrupted: Callable[[], boo
         FFmpegError: a look could not be had now.
     """
     return [_style(name, library, catalogue, interrupted) for name in library.styles()]
+
+
+def survey_tracks(
+    library: Library, listen: Callable[[Path], Track], interrupted: Callable[[], bool] = _never
+) -> list[TrackSurvey]:
+    """Listen to every track that is new or has changed. Raises as `survey` does."""
+    found = []
+    for path in library.tracks().values():
+        if interrupted():
+            raise SurveyInterrupted
+        found.append(_track(path, listen))
+    return found
+
+
+def _track(path: Path, listen: Callable[[Path], Track]) -> TrackSurvey:
+    try:
+        track = listen(path)
+    except (MediaError, OSError) as exc:
+        return TrackSurvey(path.name, 0.0, 0.0, str(exc))
+    seconds = float(len(track.blocks_lufs) * BLOCK_S if track.end_s is None else track.end_s - track.start_s)
+    return TrackSurvey(path.name, integrated_lufs(track.blocks_lufs), seconds)
 
 
 def _style(name: str, library: Library, catalogue: Catalogue, interrupted: Callable[[], bool]) -> StyleSurvey:

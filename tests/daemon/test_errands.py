@@ -13,8 +13,9 @@ from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
 from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
-from render.errors import FFmpegLost
+from render.errors import FFmpegLost, MediaError
 from render.inspect import Inspection
+from render.listen import Track
 from render.probe import MediaInfo, VideoInfo
 
 RATE = Fraction(30)
@@ -32,7 +33,7 @@ class House:
             path.touch()
         self.catalogue = Catalogue(root / "catalogue.json", self.look)
         self.store = ErrandStore(database)
-        self.errands = Errands(self.store, self.library, self.catalogue)
+        self.errands = Errands(self.store, self.library, self.catalogue, self.listen)
 
     def look(self, path: Path) -> Inspection:
         self.looked.append(path.name)
@@ -45,6 +46,13 @@ class House:
         video = VideoInfo(1080, 1920, Fraction(1), RATE, 30, length_s, "yuv420p", "bt709", False, "sdr", "h264")
         info = None if path.name == "broken.mp4" else MediaInfo(path, video, None)
         return Inspection(info, (0.5, 0.5), defects.get(path.name, ""))
+
+    def listen(self, path: Path) -> Track:
+        self.looked.append(path.name)
+        if path.name == "noise.mp3":
+            raise MediaError("noise.mp3 holds no sound")
+        blocks = (-99.0,) * 25 if path.name == "silence.mp3" else (-16.04,) * 25
+        return Track(path, False, Fraction(0), Fraction(10), blocks, -3.0, False)
 
     def answer(self) -> dict[str, object]:
         answer = self.store.recent(1)[0].answer
@@ -85,8 +93,24 @@ def test_a_scan_looks_at_every_clip_once(house: House) -> None:
                 "skipped": [{"clip": "frozen.mp4", "reason": "its picture does not move"}],
             },
         ],
+        "tracks": [],
     }
     assert not house.errands.run_next(never)
+
+
+def test_a_scan_listens_to_every_track_and_gives_way_before_each(house: House) -> None:
+    (house.library.root / "audio").mkdir()
+    for name in ("calm.mp3", "noise.mp3", "silence.mp3"):
+        (house.library.root / "audio" / name).touch()
+    house.store.ask("scan")
+    assert not house.errands.run_next(lambda: len(house.looked) == 5)
+    assert house.looked[-1] == "calm.mp3"
+    assert house.errands.run_next(never)
+    assert house.answer()["tracks"] == [
+        {"name": "calm.mp3", "usable": True, "seconds": 10.0, "loudness_lufs": -16.0},
+        {"name": "noise.mp3", "usable": False, "reason": "noise.mp3 holds no sound"},
+        {"name": "silence.mp3", "usable": True, "seconds": 10.0, "loudness_lufs": None},
+    ]
 
 
 def test_a_scan_gives_way_and_goes_on_where_it_was(house: House) -> None:

@@ -195,7 +195,7 @@ def test_scan_says_which_clips_cannot_be_used(typed: Service, tmp_path: Path) ->
             assert f"  skipped {name}: " in scanned.stdout
         # By definition a tone of 997 Hz on both sides is as loud in LUFS as its peak is in dB.
         assert "track tone.wav: -20.0 LUFS, 2 s\n" in scanned.stdout
-        assert "track broken.mp3: cannot be used: " in scanned.stdout
+        assert "track broken.mp3: broken.mp3 cannot be read" in scanned.stdout
 
         def chosen() -> set[str]:
             done = run.command("render", str(tmp_path / "r.json"), "--dry-run")
