@@ -32,7 +32,8 @@ def clip(path: Path, ffmpeg: FFmpeg, style: str, seed: int, size: Size, on_progr
     shape = ["-pix_fmt", "yuv420p", "-s", f"{size.width}x{size.height}", "-r", str(FPS)]
     source = ["-f", "rawvideo", *shape, "-i", "pipe:0"]
     encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-x264-params", _X264, "-profile:v", "high"]
-    layout = ["-g", str(size.frames), "-threads", "1", "-movflags", "+faststart", "-f", "mp4"]
+    # A key frame a second: one picture out of the middle, such as a preview, costs decoding from the one before.
+    layout = ["-g", str(FPS), "-threads", "1", "-movflags", "+faststart", "-f", "mp4"]
     with part_of(path) as part:
         ffmpeg.feed(
             [*source, "-vf", _TAGS, *encoder, *layout, "-y", f"file:{part}"], chunks, wall_s=WALL_S, writes=part.parent
