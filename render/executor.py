@@ -109,7 +109,7 @@ class _Run:
         work = timeline.width * timeline.height / 1e6 * float(timeline.rate) / 30
         wall_s = max(WALL_FLOOR_S, float(timeline.duration_s) * WALL_FACTOR * max(1.0, work))
         self._watch = Watch(self._on_frame, options.stall_s, wall_s)
-        self._limits = _limits(timeline, options.threads, wall_s)
+        self._limits = limits_of(timeline, options.threads, wall_s)
 
     def encode(self, args: list[str], piece: graph.Slice) -> None:
         """Run a command that encodes a slice. Too few frames: a clip ended early, which FFmpeg calls a success."""
@@ -133,7 +133,8 @@ class _Run:
         self._on_progress(min(1.0, (self._done + frame) / self._frames))
 
 
-def _limits(timeline: Timeline, threads: int, wall_s: float) -> Limits:
+def limits_of(timeline: Timeline, threads: int, wall_s: float) -> Limits:
+    """What an FFmpeg that works on a Timeline for so long may use."""
     media = [layer.content for layer in timeline.layers if isinstance(layer.content, Media)]
     px = timeline.width * timeline.height
     megapixels = min(max(px, *(one.width * one.height for one in media), 0), MAX_PIXELS) / 1e6

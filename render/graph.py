@@ -51,11 +51,15 @@ class Lowered:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The frames from `start` up to `end`, over which the ground (the clip underneath all else) is the same."""
+    """The frames from `start` up to `end`, over which the ground (the clip underneath all else) is the same.
+
+    `origin` is the frame at which the film begins to decode the ground; None where that is `start`.
+    """
 
     start: int
     end: int
     ground: Layer | None
+    origin: int | None = None
 
     @property
     def frames(self) -> int:
@@ -131,6 +135,20 @@ def _with_sound(picture: list[str], timeline: Timeline, ceiling: float, out: Pat
     ]
 
 
+def still_args(lowered: Lowered, frame: int, threads: int, size: tuple[int, int] | None = None) -> list[str]:
+    """Arguments that make one frame of a film, to be followed by an encoder and where it goes; RGB, full range.
+
+    `size` shrinks it, by averages.
+    """
+    whole = next(part for part in slices(lowered.timeline) if part.start <= frame < part.end)
+    inputs, graph = _picture(lowered, Slice(frame, frame + 1, whole.ground, whole.start), threads)
+    sides = f"w={size[0]}:h={size[1]}:flags=area" if size else "flags=bicubic"
+    graph.append(
+        f"[picture]scale={sides}+accurate_rnd+full_chroma_int:in_color_matrix=bt709:in_range=tv,format=rgb24[rgb]"
+    )
+    return [*inputs, *_graph_args(graph), "-map", "[rgb]", "-frames:v", "1"]
+
+
 def _count(inputs: Sequence[str]) -> int:
     return sum(1 for arg in inputs if arg == "-i")
 
@@ -177,24 +195,52 @@ def _picture(lowered: Lowered, part: Slice, threads: int) -> tuple[list[str], li
 
 
 def _media_input(media: Media, part: Slice, timeline: Timeline, threads: int) -> list[str]:
-    seek_s, trim_s = _where(media, part, timeline)
+    seek_s, trim_s = _where(media, _begin(media, part, timeline).start_s)
+    frames = part.frames + _begin(media, part, timeline).lead
     # A little more than is shown: the blend looks one frame ahead, and the tail of a clip may be a frame short.
-    length_s = trim_s + part.frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
+    length_s = trim_s + frames / timeline.rate * media.speed + 2 / min(media.rate, timeline.rate)
     seek = ["-ss", decimal(seek_s)] if seek_s else []
     return source(media.path, "-threads", str(threads), "-an", "-sn", "-dn", *seek, "-t", decimal(length_s))
 
 
-def _where(media: Media, part: Slice, timeline: Timeline) -> tuple[Fraction, Fraction]:
+def _where(media: Media, start_s: Fraction) -> tuple[Fraction, Fraction]:
     """Where to seek to in the source and how much of what is decoded from there to throw away, in source seconds.
 
     Without an index a seek lands on the first key frame behind its aim, so it aims early, and the rest is decoded.
     """
-    assert part.ground is not None
-    start_s = media.start_s + (part.start - part.ground.start) / timeline.rate * media.speed
     if media.seekable:
         return start_s, Fraction(0)
     seek_s = max(Fraction(0), start_s - _UNINDEXED_RUN_UP_S)
     return seek_s, start_s - seek_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Where a part begins in its clip: the source second, how many film frames are made before the part's own and
+    thrown away, and how many film frames, less than one, the first source frame lies behind the first of those."""
+
+    start_s: Fraction
+    lead: int = 0
+    late: Fraction = Fraction(0)
+
+
+def _begin(media: Media, part: Slice, timeline: Timeline) -> _Begin:
+    """A slice begins at its start. A part out of a slice's middle begins a source frame early, and with the slice's
+    clock, which starts at the slice's first source frame: so it shows what the slice does.
+
+    Source frames are taken to lie at whole multiples of 1/rate; the aim is half a frame before one.
+    """
+    assert part.ground is not None
+    origin = part.start if part.origin is None else part.origin
+    start_s = media.start_s + (origin - part.ground.start) / timeline.rate * media.speed
+    ratio = media.rate * media.speed / timeline.rate
+    into = part.start - origin
+    first = math.floor(into * ratio) - 1
+    if first < 1:
+        return _Begin(start_s, into)
+    behind = math.floor(first / ratio)
+    aim = math.ceil(start_s * media.rate) + first - Fraction(1, 2)
+    return _Begin(aim / media.rate, into - behind, first / ratio - behind)
 
 
 def _black_input(timeline: Timeline) -> list[str]:
@@ -210,10 +256,11 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
     ratio = media.rate * media.speed / timeline.rate
     rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
     blended = needs_blend(ratio)
-    _, trim_s = _where(media, part, timeline)
+    begin = _begin(media, part, timeline)
+    _, trim_s = _where(media, begin.start_s)
     steps = [f"trim=start={decimal(trim_s)}"] if trim_s else []
     # From the first frame's own time: after a seek it comes a little late, and would stand twice as long.
-    steps += [f"setpts=(PTS-STARTPTS)*{media.speed.denominator}/{media.speed.numerator}"]
+    steps.append(f"setpts={_pace(media.speed, begin.late / timeline.rate)}")
     if not blended:
         steps.append(f"fps={rate}:start_time=0")
     steps += fit(media, timeline.width, timeline.height)
@@ -226,7 +273,14 @@ def _media_chain(media: Media, part: Slice, timeline: Timeline) -> str:
         steps.append(f"fps={rate}:start_time=0")
     # Rounding may leave the tail of a clip a frame short. More than that is a file that ends early, and must show.
     steps.append(f"tpad=stop={math.ceil(2 / ratio) + 1}:stop_mode=clone")
-    return f"[0:V:0]{','.join(steps)},{_clock(part, timeline)}"
+    return f"[0:V:0]{','.join(steps)},{_clock(part, timeline, begin.lead)}"
+
+
+def _pace(speed: Fraction, late_s: Fraction) -> str:
+    """Times of source frames in the film. Where the first is late, it is stamped 0 all the same: filters begin their
+    clock with it."""
+    pace = f"(PTS-STARTPTS)*{speed.denominator}/{speed.numerator}"
+    return f"'if(N\\,round({pace}+{late_s.numerator}/{late_s.denominator}/TB)\\,0)'" if late_s else pace
 
 
 def needs_blend(ratio: Fraction) -> bool:
@@ -237,10 +291,11 @@ def needs_blend(ratio: Fraction) -> bool:
     return abs(ratio - nearest) > _CADENCE_TOLERANCE * nearest
 
 
-def _clock(part: Slice, timeline: Timeline) -> str:
-    """Cut a stream to the slice's frames and number them as the film does."""
+def _clock(part: Slice, timeline: Timeline, lead: int = 0) -> str:
+    """Cut a stream to the slice's frames, which follow `lead` others, and number them as the film does."""
     tick = f"{timeline.rate.denominator}/{timeline.rate.numerator}"
-    return f"trim=end_frame={part.frames},settb={tick},setpts=N+{part.start}"
+    begin = f"start_frame={lead}:" if lead else ""
+    return f"trim={begin}end_frame={lead + part.frames},settb={tick},setpts=N+{part.start}"
 
 
 def _atlas_chains(sprites: Sequence[Sprite], rate: Fraction) -> Iterator[str]:
