@@ -21,6 +21,9 @@ VixError
  ├── BadName            a name that cannot be used
  ├── UnknownName        the library has nothing of that name
  ├── NotLookedAt        a file of the library that was never looked at, where nothing may be started to do so
+ ├── PreviewImpossible  this film cannot be made, as drawing one picture of it has shown
+ ├── PreviewBusy        as many pictures are being asked for as can wait
+ ├── PreviewFailed      a picture could not be drawn now, which says nothing about the film
  ├── StoreError         the database did not do what it was asked to; nothing of it was written
  │    ├── DatabaseBusy    somebody else holds it for too long; try again
  │    ├── DatabaseBroken  it cannot be read, opened or written
@@ -210,6 +213,28 @@ class NotLookedAt(VixError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f'"{name}" was not looked at yet; it will be for the first film, or by ./vix library scan.')
+
+
+class PreviewImpossible(VixError):
+    """This film cannot be made. `code` is that of what a render would end with."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code = code
+        super().__init__(f"This film cannot be made: {sentence}")
+
+
+class PreviewBusy(VixError):
+    """As many pictures are being asked for as can wait."""
+
+    code = "preview_busy"
+    message = "Other previews are being drawn. Try again in a second."
+
+
+class PreviewFailed(VixError):
+    """A picture could not be drawn now, which says nothing about the film."""
+
+    code = "preview_failed"
+    message = "The preview could not be drawn. Try again; if that does not help, make it smaller or shorter."
 
 
 class StoreError(VixError):

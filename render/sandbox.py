@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -62,7 +62,8 @@ class Limits:
 class Sandbox:
     """What a child may do: run programs in `runs`, read what is in `reads`, write into the folders `writes`.
 
-    The system's programs and libraries may be run and read besides. `niceness` is added to its priority value.
+    The system's programs and libraries may be run and read besides. `niceness` is added to its priority value; with
+    any, its disk accesses give way to all others, too.
     """
 
     runs: tuple[Path, ...] = ()
@@ -78,7 +79,7 @@ class Sandbox:
         """
         with suppress(OSError):  # a hardened service may refuse to set priorities, and has set its own
             os.nice(self.niceness)  # of this thread alone, as all below
-        if number := _IOPRIO_SET.get(platform.machine()):
+        if self.niceness and (number := _IOPRIO_SET.get(platform.machine())):
             _libc.syscall(number, _IOPRIO_WHO_PROCESS, 0, _IOPRIO_IDLE)
         landlock.forbid_new_privileges()
         if landlock.abi():
@@ -148,22 +149,41 @@ def start(
     Raises:
         OSError: it cannot be started.
     """
-    answer: SimpleQueue[Child | BaseException] = SimpleQueue()
+    # Checked here, since setpriv would only write about it.
+    if not os.access(command[0], os.X_OK):
+        os.stat(command[0])
+        raise PermissionError(13, os.strerror(13), command[0])
 
-    def starter() -> None:
+    def confined() -> Child:
         # Named through this thread, the program cannot be found any more once the thread has died. So a child whose
         # parent dies before the death signal is armed ends there, instead of running on with nobody to end it.
         program = f"/proc/{threading.get_native_id()}/root{command[0]}" if _setpriv() else command[0]
+        sandbox.enter()
+        return Child(
+            [program, *command[1:]],
+            pass_fds=pass_fds,
+            env=env,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    started = on_a_thread(confined)
+    try:
+        limit(started, limits)
+    except BaseException:
+        started.end()
+        raise
+    return started
+
+
+def on_a_thread(make: Callable[[], Child]) -> Child:
+    """Have a child made by a thread that lives as long as the child does: whoever asks may be gone sooner."""
+    answer: SimpleQueue[Child | BaseException] = SimpleQueue()
+
+    def starter() -> None:
         try:
-            sandbox.enter()
-            child = Child(
-                [program, *command[1:]],
-                pass_fds=pass_fds,
-                env=env,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+            child = make()
         except BaseException as exc:
             answer.put(exc)
             return
@@ -172,19 +192,10 @@ def start(
         del child  # else this thread would keep what it waits for
         ended.wait()
 
-    # Checked here, since setpriv would only write about it.
-    if not os.access(command[0], os.X_OK):
-        os.stat(command[0])
-        raise PermissionError(13, os.strerror(13), command[0])
     threading.Thread(target=starter, name="starter", daemon=True).start()
     started = answer.get()
     if isinstance(started, BaseException):
         raise started
-    try:
-        limit(started, limits)
-    except BaseException:
-        started.end()
-        raise
     return started
 
 

@@ -55,10 +55,8 @@ def draw(text: Text) -> Drawn:
     Raises:
         TextError: the font cannot be used, or the picture would be larger than 24 megapixels.
     """
-    frame = 2 * _frame(text)
-    room = max(text.max_width_px - frame, 1), max(text.max_height_px - frame, 1)
     try:
-        layout = typeset(text, room)
+        layout = typeset(text, room_of(text))
         if layout is None:
             nothing = Image.new("RGBA", (1, 1), (*text.color[:3], 0))
             return Drawn(nothing, Box(0, 0, 0, 0), text.size_px, 0, (), lambda share: nothing)
@@ -68,6 +66,12 @@ def draw(text: Text) -> Drawn:
         raise TextError(f"the text cannot be drawn with {_names(text)}: {exc}") from exc
     size_px, lines = layout.type.size_px, len(layout.lines)
     return Drawn(painting.whole(), painting.box, size_px, lines, absent, painting.part)
+
+
+def room_of(text: Text) -> tuple[int, int]:
+    """Width and height in px that are left for the lines of a text."""
+    frame = 2 * _frame(text)
+    return max(text.max_width_px - frame, 1), max(text.max_height_px - frame, 1)
 
 
 def picture(path: Path, longest_px: int | None = None) -> Image.Image:

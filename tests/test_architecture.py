@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("render", "fonts_cache"),
     ),
     "daemon.prepared": ("daemon.kinds", "render"),
+    "daemon.previews": ("daemon.errors", "render"),
     "daemon.queue": ("daemon.errors", "daemon.queue_storage", "daemon.targets"),
     "daemon.retention": ("daemon.failpoints", "daemon.films", "daemon.prepared", "daemon.store"),
     "daemon.scheduler": ("daemon.worker.ticker",),
@@ -51,9 +52,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.web": (
         *("daemon.web", "daemon.errors", "daemon.failpoints", "daemon.jobs", "daemon.estimate", "daemon.store"),
         *("daemon.kinds", "daemon.describe", "daemon.links", "daemon.signing", "daemon.limits", "daemon.strict_json"),
-        *("daemon.errands", "daemon.sources.catalogue", "daemon.sources.library", "daemon.outbound.urls"),
+        *("daemon.errands", "daemon.previews", "daemon.sources.catalogue", "daemon.sources.library"),
+        *("daemon.outbound.urls",),
         *("render.errors", "render.fieldtypes", "render.listen", "render.plain", "render.problems", "render.request"),
-        *("render.spec", "fonts_cache"),
+        *("render.seconds", "render.spec", "render.timeline", "fonts_cache"),
     ),
     "daemon.worker": (
         *("daemon.errors", "daemon.films", "daemon.jobs", "daemon.limits", "daemon.logs", "daemon.queue"),
@@ -95,7 +97,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "icu4py": ("render.wrap",),
     "subprocess": (
         *("render.ffmpeg", "render.running", "render.sandbox", "render.inspect"),
-        *("daemon.supervisor", "daemon.commands.demo"),
+        *("daemon.supervisor", "daemon.previews", "daemon.commands.demo"),
         "daemon.sources.starter",
     ),
     "multiprocessing": (),
@@ -120,7 +122,7 @@ PURE = (
     "colour",
     "sound",
     "loudness",
-    "moments",
+    "seconds",
 )
 IMPURE_MODULES = (
     "random",
@@ -161,6 +163,8 @@ NOT_REACHED = {
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv")
 READS_ENVIRONMENT = ("daemon.settings", "daemon.commands.demo")
 STARTERS = r"os\.(system|popen|exec\w+|spawn\w+|posix_spawnp?|fork|forkpty)|asyncio\.create_subprocess_\w+|pty\.spawn"
+# The process that draws previews forks itself, and has no thread that this could cut off in its middle.
+FORKS = ("render.still_server",)
 SQL = re.compile(
     r"\s*(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b", re.I
 )
@@ -212,7 +216,8 @@ def the_environment_is_read_in_settings(module: Module) -> Iterator[str]:
 
 
 def programs_are_started_in_few_places(module: Module) -> Iterator[str]:
-    yield from (name for name in module.dotted_names if re.fullmatch(STARTERS, name))
+    names = module.dotted_names - ({"os.fork"} if inside(module.name, FORKS) else set())
+    yield from (name for name in names if re.fullmatch(STARTERS, name))
     shell = [node for node in ast.walk(module.tree) if isinstance(node, ast.keyword) and node.arg == "shell"]
     yield from (f"line {node.value.lineno}: a shell" for node in shell)
 
@@ -275,6 +280,8 @@ OFFENDERS: list[tuple[Rule, str, str]] = [
     (the_environment_is_read_in_settings, "render.ffmpeg", "from os import getenv\ngetenv('X')"),
     (the_environment_is_read_in_settings, "render.ffmpeg", "from os import environ as e\ne.get('X')"),
     (programs_are_started_in_few_places, "daemon.pipeline", "import os\nos.system('ls')"),
+    (programs_are_started_in_few_places, "daemon.previews", "import os\nos.fork()"),
+    (programs_are_started_in_few_places, "render.still_server", "import os\nos.execv('ls', [])"),
     (programs_are_started_in_few_places, "render.ffmpeg", "import subprocess\nsubprocess.run('ls', shell=True)"),
     (sql_stands_in_the_store, "daemon.queue", "c.execute('select 1 from job')"),
     (sql_stands_in_the_store, "daemon.worker.loop", "c.execute('DELETE  FROM job')"),

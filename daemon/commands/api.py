@@ -14,6 +14,7 @@ from daemon.commands import wiring
 from daemon.commit import running_commit
 from daemon.errors import NotYet, SettingsError
 from daemon.outbound.addresses import Guard
+from daemon.previews import Previews
 from daemon.queue import Doorbell
 from daemon.settings import Settings
 from daemon.signals import hang_up_stops
@@ -44,15 +45,17 @@ def run(settings: Settings) -> None:
         StoreError: the database cannot be used.
     """
     hang_up_stops()
-    app = create_app(_services(settings, wiring.database(settings)))
+    services = _services(settings, wiring.database(settings))
     try:
-        serve(app, settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
+        serve(create_app(services), settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
     except OSError as exc:
         if exc.errno == errno.EADDRNOTAVAIL:
             raise NotYet(f"cannot listen on {settings.host}: this machine does not have the address.") from exc
         raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
         ) from exc
+    finally:
+        services.previews.close()
 
 
 def _services(settings: Settings, database: Database) -> Services:
@@ -74,6 +77,7 @@ def _services(settings: Settings, database: Database) -> Services:
         library=Library(settings.library_folder),
         catalogue=only_known(settings.catalogue),
         fonts=FontCache(settings.fonts),
+        previews=Previews(lambda: wiring.ffmpeg(settings).executable, settings.data / "preview"),
         ring=Doorbell(wiring.queue_target(settings)).ring,
         check_url=Guard(settings.private_hosts).check_url,
         prune=prune,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.web import callbacks, download, events, generate, health, jobs, library, manual, metrics, status
+from daemon.web import callbacks, download, events, generate, health, jobs, library, manual, metrics, preview, status
 from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
 from daemon.web.admin_doors import ADMIN_DOORS
 from daemon.web.docs import with_documentation
@@ -12,6 +12,7 @@ DOORS = with_documentation(
     Door("GET", "/", health.index, PUBLIC, manual.INDEX),
     Door("GET", "/health", health.health, PUBLIC, manual.HEALTH),
     Door("POST", "/v1/generate", generate.generate, SUBMIT, manual.GENERATE),
+    Door("POST", "/v1/preview", preview.preview, SUBMIT, manual.PREVIEW),
     Door("GET", "/v1/status/{job_id}", status.status, READ, manual.STATUS),
     Door("GET", "/v1/download/{name}", download.download, LINK, manual.DOWNLOAD),
     Door("GET", "/v1/jobs", jobs.jobs, READ, manual.JOBS),

@@ -27,7 +27,7 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
     seed = secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed
     timeline, warnings = None, list(KINDS[kind].warnings(spec, services.fonts))
     try:
-        prepared = _prepared(services, kind, data, seed)
+        prepared = compiled(services, kind, data, seed)
         timeline, warnings = _named(to_plain(prepared.timeline), services.library.root), list(prepared.warnings)
     except NotLookedAt as exc:
         warnings = [*warnings, f"The Timeline is not known yet: {exc}"]
@@ -41,7 +41,14 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
     return {"timeline": timeline, "estimate": estimate, "warnings": warnings, "seed": seed}
 
 
-def _prepared(services: Services, kind: str, data: object, seed: int) -> Prepared:
+def compiled(services: Services, kind: str, data: object, seed: int) -> Prepared:
+    """Choose and compile with what is known of the library.
+
+    Raises:
+        NotLookedAt: a file that would be chosen was never looked at.
+        NoClips, MediaError: the film cannot be made.
+    """
+
     def known(path: Path) -> Track:
         return services.catalogue.track(path, _refuse)
 

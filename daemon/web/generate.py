@@ -62,10 +62,10 @@ def _ring(services: Services, job_id: str) -> None:
 
 def _try_out(services: Services, raw: bytes) -> dict[str, Any]:
     body = parse_body(raw)
-    return try_out(services, KIND, body.value, _checked(services, body))
+    return try_out(services, KIND, body.value, checked(services, body))
 
 
-def _checked(services: Services, body: Body) -> Any:
+def checked(services: Services, body: Body) -> Any:
     """Read the request as its kind does, and see whether its callback may be sent.
 
     Raises:
@@ -94,7 +94,7 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     known_by = repeat(word, call.request.scope["path"], body.value)
     submitted = services.jobs.submitted(call.key_id, known_by) if known_by else None
     if submitted is None:
-        new = _new_job(call, body, _checked(services, body))
+        new = _new_job(call, body, checked(services, body))
         submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
     failpoints.reach("submit_committed")
     if submitted.answer is not None:

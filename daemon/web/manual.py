@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon.errors import JobGone, JobNotReady, NoCallbacks, RepeatMismatch, TooManyRequests, UnknownJob, WrongState
+from daemon.errors import (
+    JobGone,
+    JobNotReady,
+    NoCallbacks,
+    NotLookedAt,
+    PreviewBusy,
+    PreviewFailed,
+    PreviewImpossible,
+    RepeatMismatch,
+    TooManyRequests,
+    UnknownJob,
+    WrongState,
+)
 from daemon.jobs import Status
 from daemon.kinds import KINDS
-from daemon.web import events, jobs, models, repeats
+from daemon.web import events, jobs, models, preview, repeats
 from daemon.web.bodies import MAX_BODY_BYTES
 from daemon.web.door import Manual, Parameter, Reply
 from daemon.web.download import RangeNotSatisfiable
@@ -177,6 +189,63 @@ GENERATE = Manual(
     body=TemplateSpec,
     body_example=_SPEC,
     errors=(RepeatMismatch, TooManyRequests),
+)
+PREVIEW = Manual(
+    "Films",
+    "Look at one picture of a film without making it. The body is that of `POST /v1/generate`; nothing is queued and "
+    "no job counts. It is drawn by the same steps as the film, beside whatever is being made. 120 a minute.",
+    {
+        200: Reply(
+            "The picture, at the film's size; with `boxes=1` where every text, logo and signature lies.",
+            models.Boxes,
+            {
+                "width": 1080,
+                "height": 1920,
+                "duration_s": 15.0,
+                "second": 3.5,
+                "seed": 0,
+                "overlays": [
+                    {
+                        "kind": "text",
+                        "box": {"x": 380, "y": 924, "w": 320, "h": 72},
+                        "from_s": 0.0,
+                        "to_s": 15.0,
+                        "is_shown": True,
+                        "text": "Hello World",
+                        "lines": ["Hello World"],
+                        "size_px": 60.0,
+                        "fonts": ["Arimo-Regular.ttf"],
+                        "missing": [],
+                    }
+                ],
+                "warnings": [],
+            },
+            media_types=("image/png",),
+            headers={
+                preview.SEED: "Send it as `seed` to get this very film: yours, or 0.",
+                preview.SECOND: "The second that is shown.",
+            },
+        )
+    },
+    parameters=(
+        Parameter(
+            "t",
+            "query",
+            "The second to show; by default the middle of the first text's time, or of the film.",
+            {"type": "number", "minimum": 0, "maximum": 600},
+            3.5,
+        ),
+        Parameter(
+            "boxes",
+            "query",
+            "`1` answers with JSON: boxes, line breaks, sizes, fonts and missing glyphs.",
+            {"enum": ["0", "1", "true", "false"]},
+            "1",
+        ),
+    ),
+    body=TemplateSpec,
+    body_example=_SPEC,
+    errors=(NotLookedAt, PreviewImpossible, PreviewBusy, PreviewFailed, TooManyRequests),
 )
 STATUS = Manual(
     "Jobs",

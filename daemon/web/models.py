@@ -150,6 +150,42 @@ class DryRun(Shape):
     seed: int = Field(description="Send it as `seed` to get this very film.")
 
 
+class Rectangle(Shape):
+    """px of the output, from the upper left corner."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+class Overlay(Shape):
+    """A text or picture of a film. What follows `is_shown` is there for texts only."""
+
+    kind: Literal["text", "picture"]
+    box: Rectangle = Field(description="What margins and alignment go by: a text with its outline and box.")
+    from_s: float
+    to_s: float
+    is_shown: bool = Field(description="Whether it is there at the second that was asked for.")
+    text: str | None = None
+    lines: list[str] | None = Field(None, description="The text as it was broken into lines.")
+    size_px: float | None = Field(None, description="The size that was chosen, in px of the output.")
+    fonts: list[str] | None = Field(None, description="Files of the fonts that drew it.")
+    missing: list[str] | None = Field(None, description="Characters that none of them has a glyph for.")
+
+
+class Boxes(Shape):
+    """Where the overlays of a film lie, the lowest first."""
+
+    width: int
+    height: int
+    duration_s: float
+    second: float
+    seed: int = Field(description="Send it as `seed` to get this very film.")
+    overlays: list[Overlay]
+    warnings: list[str]
+
+
 class Style(Shape):
     """A folder of the clip library."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from daemon.errors import UnknownJob
@@ -15,6 +16,7 @@ from render.problems import did_you_mean, field_path
 LARGEST = 2**63 - 1
 MOST = 20
 _ID = re.compile(r"job_[a-z0-9]{20}")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _WHOLE = re.compile(r"[0-9]{1,19}")
 
 T = TypeVar("T")
@@ -98,6 +100,17 @@ def one_of(*words: str) -> Reader:
         return text
 
     return reader
+
+
+def seconds(text: str) -> Fraction:
+    """Read a number of seconds, exactly as it is written.
+
+    Raises:
+        ValueError: it is none, or less than 0.
+    """
+    if not _SECONDS.fullmatch(text):
+        raise ValueError("must be a number of seconds from 0, such as 3.5")
+    return Fraction(text)
 
 
 def switch(text: str) -> bool:

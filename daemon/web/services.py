@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from daemon.previews import Previews
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
@@ -33,11 +34,11 @@ def _now() -> datetime:
 class Services:
     """Everything that handlers use. `refusals` counts by limit, since this process started.
 
-    `catalogue` only knows and never looks; `ring` wakes the worker for a job id and never raises; `check_url` raises
-    ForbiddenAddress for a URL that can be told, without asking anybody, not to be for callbacks; `prune` removes what
-    has been kept long enough, or with True only says what that is; `films` is the folder of finished files and `data`
-    the one that all changing files are under; `settings` are shown to operators and hold no secret; `public_url` is
-    what clients reach the service at, where that is known.
+    `catalogue` only knows and never looks; `previews` draws in another process; `ring` wakes the worker for a job
+    id and never raises; `check_url` raises ForbiddenAddress for a URL that can be told, without asking anybody, not
+    to be for callbacks; `prune` removes what has been kept long enough, or with True only says what that is;
+    `films` is the folder of finished files and `data` the one that all changing files are under; `settings` are
+    shown to operators and hold no secret; `public_url` is what clients reach the service at, where that is known.
     """
 
     jobs: JobStore
@@ -52,6 +53,7 @@ class Services:
     library: Library
     catalogue: Catalogue
     fonts: FontCache
+    previews: Previews
     ring: Callable[[str], None]
     check_url: Callable[[str], None]
     prune: Callable[[bool], dict[str, Any]]
@@ -65,5 +67,6 @@ class Services:
     commit: str = ""
     refusals: Counter[str] = field(default_factory=Counter)
     dry_runs: Pace = field(default_factory=lambda: Pace("dry_run", 60, "A key may ask for 60 dry runs a minute."))
+    drawn: Pace = field(default_factory=lambda: Pace("preview", 120, "A key may ask for 120 previews a minute."))
     redeliveries: Pace = field(default_factory=lambda: Pace("redeliver", 1, "A job is told of again once a minute."))
     now: Callable[[], datetime] = _now

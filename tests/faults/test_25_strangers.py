@@ -35,6 +35,7 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/openapi.json"): (200, None),
     ("GET", "/docs"): (200, None),
     ("POST", "/v1/generate"): (202, {}),
+    ("POST", "/v1/preview"): (409, {}),  # nobody has looked at its clips
     ("GET", "/v1/status/{job_id}"): (200, None),
     ("GET", "/v1/download/{name}"): (200, None),
     ("GET", "/v1/jobs"): (200, None),

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import imageio_ffmpeg
 from starlette.applications import Starlette
 
 from daemon.announce import announcer
 from daemon.jobs import Claim
 from daemon.outbound.addresses import Guard
+from daemon.previews import Previews
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import only_known
 from daemon.sources.library import Library
@@ -66,6 +68,7 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
         library=Library(data / "library"),
         catalogue=only_known(data / "catalogue.json"),
         fonts=FontCache(data / "fonts", system=()),
+        previews=Previews(imageio_ffmpeg.get_ffmpeg_exe, data / "preview"),
         ring=lambda job_id: None,
         check_url=Guard().check_url,
         prune=lambda is_dry: {},

@@ -91,7 +91,8 @@ def test_examples_of_requests_fit_their_schemas_and_are_taken(house: House) -> N
             continue
         validator(content["schema"]).validate(content["example"])
         answer = house.client.request(method, path, json=content["example"])
-        assert answer.status_code in {200, 201, 202}, answer.text
+        # Nobody has looked at the clips of this house.
+        assert answer.status_code in ({409} if path == "/v1/preview" else {200, 201, 202}), answer.text
         hold(method, path, answer.status_code, answer.json())
         sent += 1
     assert sent >= 1
