@@ -61,13 +61,20 @@ def _spread(items: Sequence[int], count: int) -> list[int]:
 
 
 def _worths(timeline: Timeline, frames: Sequence[int]) -> list[float]:
+    clips = [layer for layer in timeline.layers if isinstance(layer.content, Media)]
     overlays = [layer for layer in timeline.layers if not isinstance(layer.content, Media)]
-    shown = [sum(layer.start <= frame < layer.end for layer in overlays) for frame in frames]
+    shown = [_shown(overlays, frame) for frame in frames]
     most = max(shown)
-    return [
-        _light(timeline, frame) * (1 + count) / (1 + most) * (_UNREST if _moves(overlays, frame) else 1.0)
-        for frame, count in zip(frames, shown, strict=True)
-    ]
+    worths = []
+    for frame, count in zip(frames, shown, strict=True):
+        # Where two clips are there, one gives way to the other.
+        unrest = _moves(overlays, frame) or _shown(clips, frame) > 1
+        worths.append(_light(timeline, frame) * (1 + count) / (1 + most) * (_UNREST if unrest else 1.0))
+    return worths
+
+
+def _shown(layers: Sequence[Layer], frame: int) -> int:
+    return sum(layer.start <= frame < layer.end for layer in layers)
 
 
 def _light(timeline: Timeline, frame: int) -> float:

@@ -136,6 +136,8 @@ def test_a_wave_joins_itself_anywhere_and_no_other(seed: int, at: int) -> None:
     usual = float(np.abs(np.diff(wave, 2)).max())
     assert joins(samples[:at], samples[at:], usual)
     assert not joins(samples[:at], [(left + 0.2, right) for left, right in samples[at:]], usual), "one side is enough"
+    traces = [(left + 0.2 * (number == 9), right) for number, (left, right) in enumerate(samples[at:])]
+    assert not joins(samples[:at], traces, usual), "what coding has left beside the edge is heard, too"
 
 
 @pytest.mark.parametrize("suffix", ["wav", "m4a", "mp3"])

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.moments import Moment, moments
-from render.timeline import Layer, Picture, Timeline
+from render.timeline import Box, Layer, Media, Picture, Timeline
 
 RATE = Fraction(30)
+CLIP = Media(Path("/a.mp4"), Fraction(0), Fraction(1), RATE, 1080, 1920, Box(0, 0, 1080, 1920))
 
 
 def words(start: int, frames: int, **more: Any) -> Layer:
@@ -48,6 +49,11 @@ def test_no_moment_lies_in_a_fade_of_the_picture() -> None:
     assert all(60 <= moment.frame <= 209 for moment in best(film(fade_in=60, fade_out=90)))
     dark = moments(film(fade_in=150, fade_out=150))
     assert max(dark, key=lambda moment: moment.worth).frame in range(140, 160)
+
+
+def test_no_moment_lies_where_a_clip_gives_way_to_another() -> None:
+    clips = [Layer(CLIP, start, length) for start, length in ((0, 90), (60, 180), (210, 90))]
+    assert not [m.frame for m in best(film(*clips)) if 60 <= m.frame < 90 or 210 <= m.frame < 240]
 
 
 def test_the_one_that_was_asked_for_is_the_only_one() -> None:

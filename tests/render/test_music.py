@@ -95,6 +95,21 @@ def test_no_peak_passes_whatever_is_played(tmp_path: Path, ffmpeg: FFmpeg, sort:
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".part", ".mp4") and path != made.path]
 
 
+def test_what_limits_peaks_shifts_nothing(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    t = np.arange(3 * RATE) / RATE % 0.5
+    beat = np.exp(-60 * t) * np.sin(2 * np.pi * 800 * t)
+    track = media.sound(tmp_path / "a.wav", np.stack([beat, beat], axis=1).astype(np.float32))
+    soft, hot = (
+        media.samples(film(tmp_path, track, ffmpeg, 3, "high", loudness=None, volume=volume).path)[:, 0]
+        for volume in (0.2, 4)
+    )
+    onsets = [
+        [int(np.argmax(wave[at - 500 : at + 500] > 0.2 * wave.max())) for at in range(RATE // 2, 3 * RATE, RATE // 2)]
+        for wave in (soft, hot)
+    ]
+    assert np.abs(np.subtract(*onsets)).max() <= 5, "less than 0.1 ms, where the limiter looks 5 ms ahead"
+
+
 def bends(wave: Wave) -> NDArray[np.float64]:
     """How sharply the wave bends, the most in each millisecond: a click stands out."""
     second = np.abs(np.diff(wave.astype(np.float64).mean(axis=1), n=2))
