@@ -18,8 +18,8 @@ from render.loudness import BLOCK_S, amplitude, decibels
 from render.probe import probe
 from render.sound import SAMPLE_RATE, as_stereo
 
-# The longest film, and as much again as a block needs to be whole.
-HEARD_S = 601
+# The longest film, and a minute of silence that may stand before the music.
+HEARD_S = 660
 _WALL_S = 900.0  # an eighth of a core takes minutes to decode ten
 # Silence is -60 dB of full scale. A shorter pause may be part of the music: a drum loop ends with one.
 _SILENCE, _SILENCE_S = 0.001, 0.5
