@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,29 +13,42 @@ import uharfbuzz
 _OUTLINES = ("glyf", "CFF ", "CFF2")
 
 
-def coverage(path: Path) -> Container[int]:
+def coverage(path: Path) -> uharfbuzz.Set:
     """The code points that a font file draws at any size; none where it cannot be read."""
     try:
         return _coverage(path, path.stat().st_mtime_ns)
     except OSError:
-        return frozenset()
+        return uharfbuzz.Set()
 
 
 @lru_cache(maxsize=512)
-def _coverage(path: Path, mtime_ns: int) -> Container[int]:
+def _coverage(path: Path, mtime_ns: int) -> uharfbuzz.Set:
     try:
         face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(path))
     except uharfbuzz.HarfBuzzError:
-        return frozenset()
-    return face.unicodes if any(table in face.table_tags for table in _OUTLINES) else frozenset()
+        return uharfbuzz.Set()
+    return face.unicodes if any(table in face.table_tags for table in _OUTLINES) else uharfbuzz.Set()
 
 
-def uncovered(chars: Iterable[str], points: Container[int]) -> list[str]:
+class Wanted:
+    """The code points of some characters and of their parts, to see at once whether a font has any of them."""
+
+    def __init__(self, chars: Iterable[str]) -> None:
+        self._points = uharfbuzz.Set(map(ord, unicodedata.normalize("NFD", "".join(chars)) + "".join(chars)))
+
+    def any_in(self, points: uharfbuzz.Set) -> bool:
+        """Whether a font that covers these points has any."""
+        common = self._points.copy()
+        common.intersection_update(points)
+        return bool(common)
+
+
+def uncovered(chars: Iterable[str], points: uharfbuzz.Set) -> list[str]:
     """Those characters that are to be seen and have no glyph. What can be put together from parts counts as there."""
     return [char for char in chars if not _is_drawn(char, points)]
 
 
-def _is_drawn(char: str, points: Container[int]) -> bool:
+def _is_drawn(char: str, points: uharfbuzz.Set) -> bool:
     if ord(char) in points or _is_invisible(char):
         return True
     parts = unicodedata.normalize("NFD", char)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fonts_cache.cache import FontCache, UnknownFont
-from fonts_cache.coverage import coverage, uncovered
+from fonts_cache.coverage import Wanted, coverage, uncovered
 
 EMOJI = "Twemoji Mozilla"
 # Those that ship, by the scripts that they are for.
@@ -27,6 +27,8 @@ _FAMILIES = {
     "MATHEMATICAL": ("Noto Sans Math",),
 }
 _SYMBOLS = ("Noto Sans Symbols", "Noto Sans Symbols 2", "Noto Sans Math")
+# More scripts than these in one text are a test of patience.
+_MOST_FALLBACKS = 12
 # From here on a character may be an emoji, before it are digits and signs such as (c).
 _FIRST_EMOJI = "\u203c"
 
@@ -48,13 +50,13 @@ def chain(fonts: FontCache, family: str, weight: int, italic: bool, text: str) -
     paths = [fonts.path(family, weight, italic)]
     open_ = uncovered(dict.fromkeys(unicodedata.normalize("NFC", text)), coverage(paths[0]))
     for stage in (_shipped, _installed, _made_for):
+        wanted = Wanted(open_)
         for path in stage(fonts, weight, open_) if open_ else ():
-            left = uncovered(open_, coverage(path))
-            if len(left) < len(open_):
-                paths.append(path)
-                open_ = left
-            if not open_:
+            if len(paths) > _MOST_FALLBACKS or not open_:
                 break
+            if wanted.any_in(coverage(path)) and len(left := uncovered(open_, coverage(path))) < len(open_):
+                paths.append(path)
+                open_, wanted = left, Wanted(left)
     if (emoji := _emoji(fonts, text)) and emoji not in paths:
         paths.append(emoji)
     return Chain(tuple(paths), tuple(open_))
