@@ -45,6 +45,7 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
     "list_type": "must be an array",
+    "tuple_type": "must be an array",
     "too_long": "must have at most {max_length} items",
     "too_short": "must have at least {min_length} items",
     "model_type": "must be an object",

@@ -128,6 +128,23 @@ def test_text_and_signature_sit_to_the_pixel(tmp_path: Path, black: Path, ffmpeg
         assert (left + right) / 2 == pytest.approx(540, abs=1)
 
 
+def test_emoji_are_in_colour_beside_words_of_any_script(tmp_path: Path, black: Path, ffmpeg: FFmpeg) -> None:
+    """From the left: white Latin letters, the yellow face, white Arabic letters."""
+    words = {"text": "HH 😀 مرحبا", "font_size": 120, "positionxy": [540, 960]}
+    frame = media.frames(
+        make({"video": {"duration": 1}, "text_overlays": [words]}, [black], tmp_path, ffmpeg).path, 1080, 1920
+    )[0]
+    left, _, right, _ = ink(frame)
+    yellow = (frame[..., 0] > 180) & (frame[..., 1] > 140) & (frame[..., 2] < 130)
+    white = frame.min(axis=2) > 200
+    columns = [np.flatnonzero(mask.any(axis=0)) for mask in (yellow, white)]
+    face = columns[0]
+    assert 90 < face.max() - face.min() < 130
+    assert (columns[1] < face.min()).sum() > 40
+    assert (columns[1] > face.max()).sum() > 80
+    assert left < face.min() < face.max() < right
+
+
 def test_a_text_is_there_exactly_from_its_first_frame_to_its_last(tmp_path: Path, black: Path, ffmpeg: FFmpeg) -> None:
     data = {
         "video": {"duration": 3},

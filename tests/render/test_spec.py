@@ -97,6 +97,23 @@ def test_colours(written: str, meant: tuple[int, ...]) -> None:
     assert parse_template({"text_overlays": [{"font_color": written}]}).text_overlays[0].font_color == meant
 
 
+@pytest.mark.parametrize(
+    ("gradient", "field", "message"),
+    [
+        ({}, ".colors", "is required"),
+        ({"colors": "red"}, ".colors", "must be an array"),
+        ({"colors": ["red"]}, ".colors[1]", "is required"),
+        ({"colors": ["red", "blue", "green"]}, ".colors", "at most 2 items"),
+        ({"colors": ["red", "blu"]}, ".colors[1]", '"blue"'),
+        ({"colors": ["red", "blue"], "angle": 400}, ".angle", "at most 360"),
+    ],
+)
+def test_a_gradient_has_two_colours(gradient: dict[str, Any], field: str, message: str) -> None:
+    found = problems({"signature": {"gradient": gradient}})
+    assert set(found) == {f"signature.gradient{field}"}
+    assert message in found[f"signature.gradient{field}"].message
+
+
 def test_every_problem_at_once_with_its_path() -> None:
     found = problems(
         {

@@ -231,7 +231,10 @@ def test_the_thumbnail_is_the_frame_that_is_shown_at_its_second(at: float | None
 def test_a_timeline_survives_json() -> None:
     data = {
         "video": {"duration": 12, "exposure": 1.3, "blur": 4, "fade_in": 1},
-        "text_overlays": [{"text": "ä", "stroke": {}, "shadow": {"blur": 3}, "box": {}, "positionxy": [10, "top"]}],
+        "text_overlays": [
+            {"text": "ä", "stroke": {}, "shadow": {"blur": 3}, "box": {}, "positionxy": [10, "top"]},
+            {"text": "b", "gradient": {"colors": ["red", "#0000ff80"], "angle": 90}, "letter_spacing": 3},
+        ],
         "logo": {"name": "l.png"},
     }
     timeline = compiled(data, clip("a", 3), clip("b", 4), logo=Path("/l.png"), music=track())
@@ -239,7 +242,7 @@ def test_a_timeline_survives_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"version": 99}', '{"version": 1}', '{"version": 1, "width": 3, "what": 1}']
+    "text", ["[]", "{}", '{"version": 1}', '{"version": 99}', '{"version": 2}', '{"version": 2, "width": 3, "what": 1}']
 )
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"timeline|Timeline"):
