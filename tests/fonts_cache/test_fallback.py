@@ -22,7 +22,7 @@ NAMES = {
     "NotoSansArabic-Regular": "مرحبا",
     "NotoSansDevanagari-Regular": "नमस्ते",
     "NotoSansThai-Regular": "สวัสดี",
-    "NotoSansCJK-Regular": "视频臺灣こんにちは안녕",
+    "NotoSansCJK-Regular": "视频臺灣こんにちは안녕ㅋㅋㅋㅠㅠ注音ㄅㄆ",
     "TwemojiMozilla": "😀👍🏽🇩🇪",
 }
 
