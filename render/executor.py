@@ -10,6 +10,7 @@ from render import graph
 from render.atlas import lower
 from render.errors import ClipEndedEarly
 from render.ffmpeg import MAX_PIXELS, STALL_S, FFmpeg, Usage, Watch
+from render.legibility import made_legible, sentences
 from render.loudness import MOST_DBTP, amplitude, decibels
 from render.sandbox import MIB, Limits
 from render.settle import settle
@@ -70,6 +71,7 @@ def render(
         FFmpegError, VerifyError, Cancelled: the run did not deliver.
         OSError: the film cannot be written to where `out` is.
     """
+    timeline, aids = made_legible(timeline, ffmpeg)
     lowered, warnings = lower(timeline, workdir)
     part = workdir / "film.part"
     run = _Run(timeline, ffmpeg, options, workdir, on_progress)
@@ -85,7 +87,7 @@ def render(
         settle(part, out)
     finally:
         part.unlink(missing_ok=True)
-    return Rendered(run.cpu_s, run.peak_rss_mb, warnings, loudness)
+    return Rendered(run.cpu_s, run.peak_rss_mb, sentences(aids) + warnings, loudness)
 
 
 class _Run:

@@ -5,7 +5,7 @@ All px are on a 1080 x 1920 canvas and scale with the output.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -132,6 +132,9 @@ class Words(Strict):
     stroke: StrokeSpec | None = Field(None, description="Outline: `color`, `width`.")
     shadow: ShadowSpec | None = Field(None, description="Shadow: `color`, `opacity`, `x`, `y`, `blur`.")
     box: BoxSpec | None = Field(None, description="Background: `color`, `opacity`, `padding`, `radius`.")
+    legibility: Literal["off", "auto"] = Field(
+        "off", description="`auto`: just as much shadow or box as contrast 4.5:1 with the picture behind it needs."
+    )
 
 
 class TextOverlay(Words):

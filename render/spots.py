@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from render.ffmpeg import FFmpeg
 from render.layout import Canvas
+from render.legibility import made_legible
 from render.text import draw, picture, room_of
 from render.timeline import Box, Layer, Picture, Text, Timeline
 from render.typeset import typeset
@@ -13,13 +15,16 @@ from render.typeset import typeset
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How a text was set: its lines in the order in which they are read, the size in px of the output, file names of
-    the fonts that drew it, and the characters that none of them has."""
+    the fonts that drew it, and the characters that none of them has. Where it asked to be made legible: its least
+    contrast, and what it got for that (`shadow`, `box` or nothing)."""
 
     text: str
     lines: tuple[str, ...]
     size_px: float
     fonts: tuple[str, ...]
     missing: tuple[str, ...]
+    contrast: float | None = None
+    got: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +39,23 @@ class Spot:
     setting: Setting | None = None
 
 
-def spots(timeline: Timeline) -> tuple[Spot, ...]:
+def spots(timeline: Timeline, ffmpeg: FFmpeg) -> tuple[Spot, ...]:
     """Every text and picture, the lowest first.
 
     Raises:
         TextError: one cannot be drawn.
+        FFmpegError, Cancelled: the picture behind one cannot be had.
     """
+    timeline, aids = made_legible(timeline, ffmpeg)
     canvas = Canvas(timeline.width, timeline.height)
     rate = float(timeline.rate)
     found: list[Spot] = []
-    for layer in timeline.layers:
+    for place, layer in enumerate(timeline.layers):
         if (measured := _measured(layer)) is None:
             continue
         width, height, setting = measured
+        if setting and (aid := aids.get(place)):
+            setting = replace(setting, contrast=round(aid.after, 1), got=aid.got)
         x, y = canvas.top_left(layer.place, width, height)
         kind = "text" if setting else "picture"
         times = round(layer.start / rate, 3), round(layer.end / rate, 3)

@@ -11,6 +11,7 @@ from render.atlas import lower
 from render.errors import MediaError
 from render.executor import limits_of
 from render.ffmpeg import FFmpeg
+from render.legibility import made_legible, sentences
 from render.timeline import Media, Timeline
 
 # Of a decoder that starts at a key frame some seconds away, on an eighth of a core.
@@ -38,13 +39,14 @@ def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Stil
         TextError, MediaError: an overlay cannot be drawn, a clip ends before its time.
         FFmpegError, Cancelled: the run did not deliver.
     """
-    lowered, warnings = lower(_at(timeline, frame), workdir)
+    timeline, aids = made_legible(_at(timeline, frame), ffmpeg)
+    lowered, warnings = lower(timeline, workdir)
     args = [*graph.still_args(lowered, frame, _THREADS), *_PNG]
     limits = limits_of(timeline, _THREADS, WALL_S)
     png = ffmpeg.capture(["-v", "error", *args], wall_s=WALL_S, limits=limits).stdout
     if not png:
         raise MediaError("a clip ends before this second; the file is damaged")
-    return Still(png, warnings)
+    return Still(png, sentences(aids) + warnings)
 
 
 def _at(timeline: Timeline, frame: int) -> Timeline:

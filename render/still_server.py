@@ -122,7 +122,7 @@ def _answer(setup: Setup, line: bytes) -> tuple[Reply, bytes]:
         ffmpeg = FFmpeg(setup.executable)
         _confine(setup, request.timeline, ffmpeg)
         if request.frame is None:
-            body = json.dumps(to_plain(spots(request.timeline))).encode()
+            body = json.dumps(to_plain(spots(request.timeline, ffmpeg))).encode()
             return Reply(len(body)), body
         made = still(request.timeline, request.frame, setup.folder, ffmpeg)
         return Reply(len(made.png), made.warnings), made.png

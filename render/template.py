@@ -230,6 +230,7 @@ def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Tex
         box=_box(words, canvas),
         letter_spacing_px=words.letter_spacing * canvas.scale,
         gradient=Gradient(words.gradient.colors, words.gradient.angle) if words.gradient else None,
+        legibility=words.legibility,
     )
 
 

@@ -265,7 +265,10 @@ def _cast(shadow: Shadow, outline: Image.Image, size: tuple[int, int], at: tuple
     """The shadow of glyphs whose box lies at `at` in a picture of that size."""
     mask = Image.new("L", size)
     mask.paste(outline, (at[0] + round(shadow.dx_px), at[1] + round(shadow.dy_px)))
-    return _tinted(mask.filter(ImageFilter.GaussianBlur(shadow.blur_px)), shadow.color)
+    soft = mask.filter(ImageFilter.GaussianBlur(shadow.blur_px))
+    if shadow.density != 1:
+        soft = soft.point([min(255, round(value * shadow.density)) for value in range(256)])
+    return _tinted(soft, shadow.color)
 
 
 def _plate(size: tuple[int, int], box: TextBox) -> Image.Image:

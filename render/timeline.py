@@ -102,12 +102,14 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A soft copy of the glyphs behind them, moved by `dx_px`, `dy_px`; `blur_px` is a standard deviation."""
+    """A soft copy of the glyphs behind them, moved by `dx_px`, `dy_px`; `blur_px` is a standard deviation. `density` is
+    a factor on what it covers, so that a soft one may be dark beside thin letters, too."""
 
     color: Rgba
     dx_px: float
     dy_px: float
     blur_px: float
+    density: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Text:
 
     The text is wrapped at `max_width_px`. Where it is then higher than `max_height_px` or a word is too wide, it is
     drawn smaller, down to `min_size_px`. With `max_size_px` above `size_px` it also grows to fill that room.
+
+    With `legibility` it gets a shadow or a box where the picture behind it leaves too little contrast.
     """
 
     text: str
@@ -153,6 +157,7 @@ class Text:
     box: TextBox | None = None
     letter_spacing_px: float = 0.0
     gradient: Gradient | None = None
+    legibility: Literal["off", "auto"] = "off"
 
 
 @dataclass(frozen=True, slots=True)

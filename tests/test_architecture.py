@@ -90,7 +90,15 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "numpy": ("render.appeal", "render.cues", "render.vision", "render.inspect", "daemon.sources.starter"),
     "cv2": ("render.appeal", "render.cues", "render.vision", "daemon.sources.starter"),
     "PIL": (
-        *("render.text", "render.typeset", "render.faces", "render.letters", "render.gradient", "render.atlas"),
+        *(
+            "render.text",
+            "render.typeset",
+            "render.legibility",
+            "render.faces",
+            "render.letters",
+            "render.gradient",
+            "render.atlas",
+        ),
         "daemon.sources.starter",
     ),
     "uharfbuzz": ("render.faces", "fonts_cache.coverage"),
@@ -123,6 +131,7 @@ PURE = (
     "sound",
     "loudness",
     "seconds",
+    "contrast",
 )
 IMPURE_MODULES = (
     "random",

@@ -172,6 +172,8 @@ class Overlay(Shape):
     size_px: float | None = Field(None, description="The size that was chosen, in px of the output.")
     fonts: list[str] | None = Field(None, description="Files of the fonts that drew it.")
     missing: list[str] | None = Field(None, description="Characters that none of them has a glyph for.")
+    contrast: float | None = Field(None, description="With `legibility: auto`: the least over its whole time.")
+    got: str | None = Field(None, description="With `legibility: auto`: `shadow`, `box`, or nothing.")
 
 
 class Boxes(Shape):
