@@ -18,6 +18,7 @@ from render.atlas import lower
 from render.errors import RenderError
 from render.executor import render
 from render.ffmpeg import FFmpeg
+from render.slices import slices
 from render.timeline import Timeline, from_json
 
 
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
 
 def _show(timeline: Timeline, folder: Path, out: Path) -> None:
     lowered, _ = lower(timeline, folder)
-    for part in graph.slices(timeline):
+    for part in slices(timeline):
         print(shlex.join(["ffmpeg", *graph.slice_args(lowered, part, 1, out)]))
 
 

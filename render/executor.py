@@ -14,6 +14,7 @@ from render.legibility import made_legible, sentences
 from render.loudness import MOST_DBTP, amplitude, decibels
 from render.sandbox import MIB, Limits
 from render.settle import settle
+from render.slices import Slice, slices
 from render.sound import highest
 from render.timeline import Media, Timeline
 from render.verify import Loudness, verify
@@ -76,7 +77,7 @@ def render(
     part = workdir / "film.part"
     run = _Run(timeline, ffmpeg, options, workdir, on_progress)
     try:
-        pieces = graph.slices(timeline)
+        pieces = slices(timeline)
         # A loop is held in memory: not at the same time as pictures.
         if len(pieces) == 1 and not any(sound.loop for sound in timeline.sounds):
             run.encode(graph.film_args(lowered, pieces[0], options.threads, part), pieces[0])
@@ -113,7 +114,7 @@ class _Run:
         self._watch = Watch(self._on_frame, options.stall_s, wall_s)
         self._limits = limits_of(timeline, options.threads, wall_s)
 
-    def encode(self, args: list[str], piece: graph.Slice) -> None:
+    def encode(self, args: list[str], piece: Slice) -> None:
         """Run a command that encodes a slice. Too few frames: a clip ended early, which FFmpeg calls a success."""
         usage = self.join(args)
         self._done += piece.frames
@@ -148,9 +149,7 @@ def limits_of(timeline: Timeline, threads: int, wall_s: float) -> Limits:
     )
 
 
-def _encode_slices(
-    lowered: graph.Lowered, pieces: list[graph.Slice], workdir: Path, threads: int, run: _Run
-) -> list[Path]:
+def _encode_slices(lowered: graph.Lowered, pieces: list[Slice], workdir: Path, threads: int, run: _Run) -> list[Path]:
     paths = []
     for number, piece in enumerate(pieces):
         path = workdir / f"slice{number:04}.mp4"

@@ -89,6 +89,12 @@ def source(path: Path, *options: str) -> list[str]:
     return [*guards, *options, "-i", f"{_FILE}{path.absolute()}"]
 
 
+def raw_source(path: Path, width: int, height: int) -> list[str]:
+    """Arguments that open a file of RGBA frames that we have written ourselves."""
+    form = ["-f", "rawvideo", "-pixel_format", "rgba", "-video_size", f"{width}x{height}"]
+    return ["-protocol_whitelist", "file", *form, "-i", f"{_FILE}{path.absolute()}"]
+
+
 class FFmpeg:
     """An FFmpeg executable. `pass_fds` stay open in every child, `niceness` is added to its priority value.
 

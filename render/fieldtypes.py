@@ -106,6 +106,10 @@ Offset = Annotated[Number, Field(ge=-LONGEST_PX, le=LONGEST_PX)]
 FontSize = Annotated[Number, Field(ge=4, le=1000)]
 FontWeight = Annotated[int, BeforeValidator(_parse_weight), Field(ge=100, le=900)]
 TextAlign = Literal["left", "center", "right"]
+TextMotion = Literal["none", "fade", "rise", "slide", "pop", "type"]
+LogoMotion = Literal["none", "fade", "rise", "slide", "pop"]
+Crossing = Literal["cut", "crossfade", "dip", "push", "wipe"]
+MotionSeconds = Annotated[Number, Field(gt=0, le=60)]
 MarginPx = Annotated[list[Pixels], Field(min_length=4, max_length=4)]
 Color = Annotated[
     Rgba,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from render.graph import key_frames
+from render.slices import key_frames
 from render.timeline import Layer, Media, Timeline
 
 # Each is a seek and, where it is no key frame, up to two seconds to decode.

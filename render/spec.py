@@ -12,10 +12,13 @@ from pydantic import Field, ValidationError, model_validator
 from render.errors import FieldProblem, SpecError
 from render.fieldtypes import (
     Color,
+    Crossing,
     Factor,
     FontSize,
     FontWeight,
+    LogoMotion,
     MarginPx,
+    MotionSeconds,
     Number,
     Offset,
     Pixels,
@@ -23,6 +26,7 @@ from render.fieldtypes import (
     Seconds,
     Share,
     TextAlign,
+    TextMotion,
 )
 from render.problems import json_type, problems
 from render.request import Request, Strict, TextWithVariables, variables_of
@@ -48,6 +52,8 @@ class Video(Strict):
     blur: Annotated[Number, Field(ge=0, le=100)] = Field(0, description="Radius in px.")
     fade_in: Seconds = Field(0, description="Seconds from black.")
     fade_out: Seconds = Field(0, description="Seconds to black.")
+    transition: Crossing = Field("cut", description="Between clips: `cut`, `crossfade`, `dip`, `push` or `wipe`.")
+    transition_duration: Annotated[Number, Field(ge=0.1, le=5)] = Field(0.5, description="Seconds that it takes.")
 
 
 class Audio(Strict):
@@ -135,6 +141,10 @@ class Words(Strict):
     legibility: Literal["off", "auto"] = Field(
         "off", description="`auto`: just as much shadow or box as contrast 4.5:1 with the picture behind it needs."
     )
+    enter: TextMotion = Field("none", description="How it comes: `none`, `fade`, `rise`, `slide`, `pop` or `type`.")
+    exit: TextMotion = Field("none", description="How it goes: the same words.")
+    enter_duration: MotionSeconds = Field(0.5, description="Seconds that coming takes.")
+    exit_duration: MotionSeconds = Field(0.5, description="Seconds that going takes.")
 
 
 class TextOverlay(Words):
@@ -178,6 +188,10 @@ class Logo(Strict):
         ("bottom", "center"), validate_default=True, description="`[x, y]` as words in either order, or px."
     )
     margin: MarginPx = Field([0, 25, 25, 0], description="`[top, right, bottom, left]` px kept free to the edges.")
+    enter: LogoMotion = Field("none", description="How it comes: `none`, `fade`, `rise`, `slide` or `pop`.")
+    exit: LogoMotion = Field("none", description="How it goes: the same words.")
+    enter_duration: MotionSeconds = Field(0.5, description="Seconds that coming takes.")
+    exit_duration: MotionSeconds = Field(0.5, description="Seconds that going takes.")
 
 
 class TemplateSpec(Request):

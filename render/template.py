@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from render.errors import NoClips
-from render.layout import Canvas, cover
+from render.fieldtypes import TextMotion
+from render.layout import Canvas
 from render.listen import Track
 from render.loudness import Level, amplitude, integrated_lufs, level, repeated
-from render.probe import MediaInfo, VideoInfo
 from render.request import Output
-from render.spec import Audio, Logo, Signature, TemplateSpec, TextOverlay, Video, Words
+from render.shots import Clip, lay_out
+from render.spec import Audio, Logo, Signature, TemplateSpec, TextOverlay, Words
 from render.timeline import (
     Align,
-    Grade,
     Gradient,
     Layer,
-    Media,
+    Motion,
     Picture,
     Place,
     Rgba,
@@ -33,8 +31,6 @@ from render.timeline import (
     Timeline,
 )
 
-# A shot shorter than this reads as a glitch; the one before it gives up time instead.
-MIN_SHOT_S = Fraction(3, 2)
 SMALLEST_FONT_PX = 8.0
 # Long enough not to click, too short for the beat to be heard to stumble.
 SEAM_S = Fraction(1, 100)
@@ -45,15 +41,6 @@ class FontFinder(Protocol):
     """Finds the files that draw a text: the chosen face, then those that it needs where that one has no glyph."""
 
     def __call__(self, family: str, weight: int, italic: bool, text: str) -> tuple[Path, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A usable clip: its streams and where in the picture (shares of width and height) the eye goes."""
-
-    info: MediaInfo
-    video: VideoInfo
-    focus: tuple[float, float] = (0.5, 0.5)
 
 
 def compile_template(
@@ -75,12 +62,12 @@ def compile_template(
     canvas = Canvas(spec.output.width, spec.output.height, spec.output.safe_area)
     rate = Fraction(spec.output.fps)
     frames = _frames(spec.video.duration, rate)
-    layers = list(_shots(spec.video, seed, clips, canvas, rate, frames))
+    layers = list(lay_out(spec.video, seed, clips, canvas, rate, frames))
     if logo is not None and spec.logo is not None:
-        layers.append(_logo(spec.logo, logo, canvas, frames))
+        layers.append(_logo(spec.logo, logo, canvas, rate, frames))
     layers += [_text(words, canvas, rate, frames, font) for words in spec.text_overlays if words.text.strip()]
     if spec.signature is not None and spec.signature.text.strip():
-        layers.append(_signature(spec.signature, canvas, frames, font))
+        layers.append(_signature(spec.signature, canvas, rate, frames, font))
     fade_in, fade_out = _fades(spec.video.fade_in, spec.video.fade_out, rate, frames)
     return Timeline(
         width=canvas.width,
@@ -96,12 +83,6 @@ def compile_template(
     )
 
 
-def seeded_share(seed: int, *names: str) -> float:
-    """A number from 0 up to 1 that depends on nothing but the seed and the names; the same on every machine."""
-    digest = hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
-
-
 def _frames(seconds: float, rate: Fraction) -> int:
     return max(1, round(Fraction(str(seconds)) * rate))
 
@@ -114,89 +95,22 @@ def _thumbnail(output: Output, rate: Fraction, frames: int) -> int | None:
 def _fades(fade_in_s: float, fade_out_s: float, rate: Fraction, frames: int) -> tuple[int, int]:
     """Fades in frames. Two that together are longer than what they frame are shortened in proportion."""
     fade_in, fade_out = (round(Fraction(str(s)) * rate) for s in (fade_in_s, fade_out_s))
-    if fade_in + fade_out > frames:
-        fade_in, fade_out = (frames * fade // (fade_in + fade_out) for fade in (fade_in, fade_out))
-    return fade_in, fade_out
+    return _shortened(fade_in, fade_out, frames)
 
 
-def _shots(
-    video: Video, seed: int, clips: Iterable[Clip], canvas: Canvas, rate: Fraction, frames: int
-) -> Iterator[Layer]:
-    speed = Fraction(str(video.speed))
-    grade = Grade(video.exposure, video.brightness, video.contrast, video.saturation, video.blur * canvas.scale)
-    at = 0
-    for clip in _endlessly(_long_enough(clips, speed)):
-        length = _shot_frames(clip.video, speed, rate, frames - at)
-        yield Layer(_media(clip, at, length, speed, rate, canvas, grade, seed), at, length)
-        at += length
-        if at >= frames:
-            return
-    raise NoClips("the style holds no clip that can be used")
+def _shortened(fade_in: int, fade_out: int, frames: int) -> tuple[int, int]:
+    together = fade_in + fade_out
+    return (frames * fade_in // together, frames * fade_out // together) if together > frames else (fade_in, fade_out)
 
 
-def _long_enough(clips: Iterable[Clip], speed: Fraction) -> Iterator[Clip]:
-    """Leave out clips that would be over in a flash, unless there are no others."""
-    flashes = []
-    others = False
-    for clip in clips:
-        if clip.video.duration_s / speed >= MIN_SHOT_S:
-            others = True
-            yield clip
-        else:
-            flashes.append(clip)
-    if not others:
-        yield from flashes
-
-
-def _endlessly(clips: Iterable[Clip]) -> Iterator[Clip]:
-    used: list[Clip] = []
-    for clip in clips:
-        used.append(clip)
-        yield clip
-    while used:
-        yield from used
-
-
-def _shot_frames(video: VideoInfo, speed: Fraction, rate: Fraction, room: int) -> int:
-    """How long a clip is shown where `room` frames are still empty."""
-    available = max(1, int(video.duration_s / speed * rate))
-    if available >= room:
-        return room
-    shortest = int(MIN_SHOT_S * rate)
-    rest = room - available
-    return room - shortest if rest < shortest <= room - shortest else available
-
-
-def _media(
-    clip: Clip, at: int, length: int, speed: Fraction, rate: Fraction, canvas: Canvas, grade: Grade, seed: int
-) -> Media:
-    video = clip.video
-    slack = max(Fraction(0), video.duration_s - length / rate * speed)
-    share = seeded_share(seed, "offset", clip.info.path.name, str(at))
-    return Media(
-        path=clip.info.path,
-        start_s=Fraction(int(slack * 1000 * Fraction(share)), 1000),
-        speed=speed,
-        rate=video.rate,
-        width=video.width,
-        height=video.height,
-        crop=cover(video.width, video.height, canvas, clip.focus, video.sar),
-        matrix=video.matrix,
-        full_range=video.full_range,
-        hdr=video.hdr,
-        grade=grade,
-        seekable=video.seekable,
-    )
-
-
-def _logo(logo: Logo, path: Path, canvas: Canvas, frames: int) -> Layer:
+def _logo(logo: Logo, path: Path, canvas: Canvas, rate: Fraction, frames: int) -> Layer:
     picture = Picture(path, max(1, canvas.length(logo.size)))
-    return Layer(picture, 0, frames, canvas.place(*logo.positionxy, logo.margin), logo.opacity)
+    return _moved(Layer(picture, 0, frames, canvas.place(*logo.positionxy, logo.margin), logo.opacity), logo, rate)
 
 
-def _signature(words: Signature, canvas: Canvas, frames: int, font: FontFinder) -> Layer:
+def _signature(words: Signature, canvas: Canvas, rate: Fraction, frames: int, font: FontFinder) -> Layer:
     place = canvas.place(*words.positionxy, words.margin)
-    return Layer(_glyphs(words, canvas, place, font), 0, frames, place, words.opacity)
+    return _moved(Layer(_glyphs(words, canvas, place, font), 0, frames, place, words.opacity), words, rate)
 
 
 def _text(words: TextOverlay, canvas: Canvas, rate: Fraction, frames: int, font: FontFinder) -> Layer:
@@ -205,7 +119,34 @@ def _text(words: TextOverlay, canvas: Canvas, rate: Fraction, frames: int, font:
     end = frames if words.end_time is None else min(round(Fraction(str(words.end_time)) * rate), frames)
     length = max(1, end - start)
     fade_in, fade_out = _fades(words.fade_in, words.fade_out, rate, length)
-    return Layer(_glyphs(words, canvas, place, font), start, length, place, words.opacity, fade_in, fade_out)
+    glyphs = _glyphs(words, canvas, place, font)
+    return _moved(Layer(glyphs, start, length, place, words.opacity, fade_in, fade_out), words, rate)
+
+
+def _moved(layer: Layer, asked: Words | Logo, rate: Fraction) -> Layer:
+    """Have a layer come and go as it is asked to; what is too long for the time it is shown is shortened as fades are.
+
+    A motion that only fades is the longer of the two fades.
+    """
+    enter_s = asked.enter_duration if asked.enter != "none" else 0
+    exit_s = asked.exit_duration if asked.exit != "none" else 0
+    enter, exit_ = _fades(enter_s, exit_s, rate, layer.frames)
+    fade_in = max(layer.fade_in, enter) if asked.enter == "fade" else layer.fade_in
+    fade_out = max(layer.fade_out, exit_) if asked.exit == "fade" else layer.fade_out
+    fade_in, fade_out = _shortened(fade_in, fade_out, layer.frames)
+    return replace(
+        layer,
+        fade_in=fade_in,
+        fade_out=fade_out,
+        enter=_motion(asked.enter, enter),
+        exit=_motion(asked.exit, exit_),
+    )
+
+
+def _motion(style: TextMotion, frames: int) -> Motion | None:
+    if style == "none" or style == "fade" or not frames:
+        return None
+    return Motion(style, frames)
 
 
 def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Text:

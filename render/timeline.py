@@ -161,6 +161,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """How an overlay comes or goes, over how many frames. `type` writes a text letter by letter, `rise` moves it
+    up, `slide` to the right, `pop` lets it grow, or shrink; all but `type` fade, too."""
+
+    style: Literal["rise", "slide", "pop", "type"]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """How a clip takes over from the one before it: over the `frames` that both are there."""
+
+    kind: Literal["crossfade", "dip", "push", "wipe"]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Solid:
     """One colour over the whole canvas."""
 
@@ -169,7 +186,11 @@ class Solid:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Something to see from frame `start` for `frames` frames. Fades are frames, from and to transparent."""
+    """Something to see from frame `start` for `frames` frames. Fades are frames, from and to transparent.
+
+    `enter` and `exit` move it in its first and last frames; only texts and pictures can be moved, and only clips have a
+    `transition`.
+    """
 
     content: Media | Picture | Text | Solid
     start: int
@@ -178,6 +199,9 @@ class Layer:
     opacity: float = 1.0
     fade_in: int = 0
     fade_out: int = 0
+    enter: Motion | None = None
+    exit: Motion | None = None
+    transition: Transition | None = None
 
     @property
     def end(self) -> int:

@@ -98,6 +98,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
             "render.letters",
             "render.gradient",
             "render.atlas",
+            "render.reel",
         ),
         "daemon.sources.starter",
     ),
@@ -132,6 +133,12 @@ PURE = (
     "loudness",
     "seconds",
     "contrast",
+    "slices",
+    "ground",
+    "easing",
+    "motion",
+    "shots",
+    "transitions",
 )
 IMPURE_MODULES = (
     "random",

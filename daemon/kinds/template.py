@@ -13,8 +13,9 @@ from daemon.sources.library import Library
 from fonts_cache import FontCache, UnknownFont
 from render.errors import FieldProblem, MediaError, NoClips, SpecError
 from render.listen import Track
+from render.shots import Clip, seeded_share
 from render.spec import MAX_NAME, MAX_TEXTS, TemplateSpec, parse_template
-from render.template import Clip, compile_template, music_level, seeded_share
+from render.template import compile_template, music_level
 from render.timeline import Media, Timeline
 
 RANDOM = "random"

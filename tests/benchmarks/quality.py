@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from render import graph
+from render.slices import slices
 from render.timeline import Timeline
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.films import FPS, LIMIT_FILTER
@@ -29,7 +30,7 @@ class Quality:
 
 def our_twin(timeline: Timeline) -> list[str]:
     """FFmpeg arguments for the frames that our graph hands to the encoder, for a Timeline of one clip, no overlays."""
-    (piece,) = graph.slices(timeline)
+    (piece,) = slices(timeline)
     args = graph.slice_args(graph.Lowered(timeline), piece, 1, Path("unused"))
     return [*args[: args.index("-map")], "-map", "[picture]", "-frames:v", str(piece.frames), "-r", str(FPS)]
 

@@ -17,8 +17,9 @@ from render.errors import RenderError
 from render.executor import render
 from render.ffmpeg import FFmpeg
 from render.inspect import inspect_clip
+from render.shots import Clip
 from render.spec import parse_template
-from render.template import Clip, compile_template
+from render.template import compile_template
 from tests import media
 
 # Far more than any of these files may take: it only bounds a failure.

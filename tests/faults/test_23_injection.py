@@ -17,6 +17,7 @@ from render.atlas import lower
 from render.errors import TextError
 from render.executor import render
 from render.ffmpeg import FFmpeg
+from render.slices import slices
 from render.text import draw
 from render.timeline import Layer, Place, Text, Timeline
 from tests import media
@@ -76,7 +77,7 @@ def test_no_text_is_among_the_arguments(tmp_path: Path) -> None:
     layers = tuple(Layer(text(words), 0, 1) for words in NASTY)
     timeline = Timeline(WIDTH, HEIGHT, Fraction(30), 1, layers)
     lowered, _ = lower(timeline, tmp_path)
-    (piece,) = graph.slices(timeline)
+    (piece,) = slices(timeline)
     words = [word for text in NASTY for word in text.split() if len(word) > 6]
     arguments = graph.film_args(lowered, piece, 1, tmp_path / "film.mp4")
     assert [word for word in words if any(word in argument for argument in arguments)] == []

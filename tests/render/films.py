@@ -13,8 +13,9 @@ from render.executor import Rendered, render
 from render.ffmpeg import FFmpeg
 from render.listen import listen
 from render.probe import probe
+from render.shots import Clip
 from render.spec import parse_template
-from render.template import Clip, compile_template
+from render.template import compile_template
 from render.timeline import Timeline
 
 

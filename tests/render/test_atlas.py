@@ -18,7 +18,7 @@ from render.atlas import lower
 from render.errors import TextError
 from render.graph import Lowered, Sprite
 from render.layout import Canvas
-from render.timeline import Align, Box, Layer, Margin, Media, Picture, Place, Shadow, Solid, Text, Timeline
+from render.timeline import Align, Box, Layer, Margin, Media, Motion, Picture, Place, Shadow, Solid, Text, Timeline
 
 ARIMO = FontCache(Path("/nonexistent"), system=()).path("Arial")
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -170,3 +170,18 @@ def test_tall_and_wide_overlays_in_turn_waste_no_room(tmp_path: Path) -> None:
     assert [sprite.layer for sprite in lowered.sprites] == layers
     for sprite in lowered.sprites:
         assert cut_out(lowered, sprite)[..., 3].any()
+
+
+def test_what_moves_has_a_file_of_its_own_and_keeps_its_place_among_the_others(tmp_path: Path) -> None:
+    still = layer(Picture(plain(tmp_path / "red.png")))
+    moving = layer(text("abcd"), enter=Motion("type", 8), opacity=0.5)
+    lowered, warnings = lower(timeline(still, moving, still), tmp_path)
+    assert [sprite.reel is not None for sprite in lowered.sprites] == [False, True, False]
+    assert warnings == ()
+    sprite = lowered.sprites[1]
+    assert sprite.reel is not None
+    frames = np.fromfile(sprite.reel.path, np.uint8).reshape(9, sprite.cell.h, sprite.cell.w, 4)
+    assert [int(frame[..., 3].max()) for frame in frames[2:]] == [128] * 7
+    amounts = [int(frame[..., 3].sum()) for frame in frames]
+    assert amounts[0] == 0
+    assert amounts == sorted(amounts)

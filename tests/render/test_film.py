@@ -16,8 +16,8 @@ from PIL import Image
 from render.errors import Cancelled, ClipEndedEarly, TextError
 from render.executor import render
 from render.ffmpeg import FFmpeg
-from render.graph import slices
 from render.probe import probe
+from render.slices import slices
 from render.timeline import Media
 from tests import media
 from tests.render.films import compiled, make

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from render.encoder import audio_args, video_args
-from render.graph import Lowered, Slice, Sprite, film_args, join_args, needs_blend, slice_args, slices, sound_args
+from render.graph import Lowered, Sprite, film_args, join_args, slice_args, sound_args
+from render.ground import needs_blend
+from render.slices import Slice, slices
 from render.timeline import Box, Grade, Layer, Media, Picture, Sound, Timeline
 
 GUARDS = [

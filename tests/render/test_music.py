@@ -16,8 +16,9 @@ from render.executor import Rendered, render
 from render.ffmpeg import FFmpeg
 from render.listen import listen
 from render.loudness import MOST_DBTP
+from render.shots import Clip
 from render.spec import parse_template
-from render.template import Clip, compile_template
+from render.template import compile_template
 from render.timeline import Timeline
 from tests import media
 from tests.render.test_template import clip as long_clip

@@ -14,8 +14,8 @@ from PIL import Image
 
 from render.errors import MediaError, TextError
 from render.ffmpeg import FFmpeg
-from render.graph import slices
 from render.seconds import frame_at, telling_second
+from render.slices import slices
 from render.still import still
 from render.timeline import Timeline
 from tests import media
@@ -62,6 +62,32 @@ def test_it_is_the_films_own_frame(tmp_path: Path, ffmpeg: FFmpeg, rate: str, sp
         found = seen(film.timeline, number, tmp_path, ffmpeg)
         likeness = [psnr(found, frames[near]) for near in (number - 1, number, number + 1)]
         assert likeness[1] > 33, (number, likeness)
+        assert likeness[1] == max(likeness), (number, likeness)
+
+
+@pytest.mark.parametrize("kind", ["crossfade", "push"])
+def test_it_is_the_films_own_frame_in_what_moves(tmp_path: Path, ffmpeg: FFmpeg, kind: str) -> None:
+    soft = ("gblur=sigma=3", "format=yuv420p")
+    clips = [
+        media.clip(tmp_path / f"{name}.mp4", source, rate="30", seconds=3, video=("-g", "20"), filters=soft)
+        for name, source in (("a", "testsrc2"), ("b", "testsrc"))
+    ]
+    words = {"font_size": 140, "enter_duration": 1, "exit_duration": 1}
+    data: dict[str, Any] = {
+        "video": {"duration": 5, "speed": 1, "transition": kind, "transition_duration": 0.8},
+        "text_overlays": [
+            {"text": "rising", "enter": "rise", "exit": "pop", "positionxy": [540, 500], **words},
+            {"text": "typed", "enter": "type", "exit": "slide", "positionxy": [540, 1200], **words},
+        ],
+        "output": SMALL,
+    }
+    film = make(data, clips, tmp_path, ffmpeg)
+    frames = media.frames(film.path, 270, 480).astype(np.int64)
+    crossing = film.timeline.layers[1]
+    for number in (5, 14, crossing.start, crossing.start + 11, crossing.start + 23, crossing.start + 24, 130, 145):
+        found = seen(film.timeline, number, tmp_path, ffmpeg)
+        likeness = [psnr(found, frames[near]) for near in (number - 1, number, number + 1)]
+        assert likeness[1] > 30, (number, likeness)
         assert likeness[1] == max(likeness), (number, likeness)
 
 

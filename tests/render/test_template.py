@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from render.errors import NoClips
 from render.listen import Track
 from render.probe import MediaInfo, VideoInfo
+from render.shots import Clip
 from render.spec import parse_template
-from render.template import Clip, compile_template
-from render.timeline import Layer, Margin, Media, Picture, Place, Text, Timeline, from_json, to_json
+from render.template import compile_template
+from render.timeline import Layer, Margin, Media, Motion, Picture, Place, Text, Timeline, from_json, to_json
 
 
 def clip(name: str, seconds: float, *, size: tuple[int, int] = (1080, 1920), rate: int = 60) -> Clip:
@@ -253,3 +254,41 @@ def test_clips_that_would_flash_by_are_left_out_unless_there_are_no_others() -> 
     fast = {"video": {"duration": 6, "speed": 2}}
     assert {name for name, _, _ in shots(compiled(fast, clip("flash", 1), clip("long", 20)))} == {"long"}
     assert {name for name, _, _ in shots(compiled(fast, clip("flash", 1)))} == {"flash"}
+
+
+def moved(**text: Any) -> Layer:
+    overlays = [{"text": "Words", **text}]
+    return compiled({"video": {"duration": 4}, "text_overlays": overlays}).layers[-1]
+
+
+def test_motions_are_counted_in_frames() -> None:
+    layer = moved(enter="rise", exit="type", exit_duration=1.2)
+    assert (layer.enter, layer.exit) == (Motion("rise", 15), Motion("type", 36))
+    assert (layer.fade_in, layer.fade_out) == (0, 0)
+    assert (moved().enter, moved().exit) == (None, None)
+
+
+def test_a_motion_that_fades_is_the_longer_fade() -> None:
+    layer = moved(enter="fade", exit="fade", enter_duration=1, exit_duration=0.2, fade_in=0.5, fade_out=0.5)
+    assert (layer.fade_in, layer.fade_out) == (30, 15)
+    assert (layer.enter, layer.exit) == (None, None)
+
+
+def test_motions_longer_than_the_text_is_shown_are_shortened() -> None:
+    layer = moved(start_time=1, end_time=2, enter="pop", exit="slide", enter_duration=2, exit_duration=1)
+    assert (layer.enter, layer.exit) == (Motion("pop", 20), Motion("slide", 10))
+
+
+def test_logo_and_signature_move_too() -> None:
+    spec = {
+        "signature": {"text": "me", "enter": "rise"},
+        "logo": {"name": "logo.png", "enter": "pop", "exit": "fade", "exit_duration": 1},
+    }
+    logo, signature = compiled(spec, logo=Path("/logo.png")).layers[-2:]
+    assert (logo.enter, logo.fade_out) == (Motion("pop", 15), 30)
+    assert (signature.enter, signature.exit) == (Motion("rise", 15), None)
+
+
+def test_a_timeline_that_moves_can_be_stored() -> None:
+    timeline = compiled({"text_overlays": [{"text": "Words", "enter": "slide"}]})
+    assert from_json(to_json(timeline)) == timeline

@@ -17,8 +17,9 @@ from fonts_cache.fallback import chain
 from render.atlas import lower
 from render.layout import Canvas
 from render.probe import MediaInfo, VideoInfo
+from render.shots import Clip
 from render.spec import parse_template
-from render.template import Clip, compile_template
+from render.template import compile_template
 from render.text import Drawn, draw
 from render.timeline import Gradient, Rgba, Shadow, Stroke, Text, TextBox, Timeline
 
