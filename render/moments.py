@@ -85,7 +85,16 @@ def _light(timeline: Timeline, frame: int) -> float:
 
 
 def _moves(overlays: Sequence[Layer], frame: int) -> bool:
+    """Whether one of them comes or goes."""
     return any(
-        layer.start <= frame < layer.end and not layer.start + layer.fade_in <= frame < layer.end - layer.fade_out
+        layer.start <= frame < layer.end and not layer.start + _rise(layer) <= frame < layer.end - _fall(layer)
         for layer in overlays
     )
+
+
+def _rise(layer: Layer) -> int:
+    return max(layer.fade_in, layer.enter.frames if layer.enter else 0)
+
+
+def _fall(layer: Layer) -> int:
+    return max(layer.fade_out, layer.exit.frames if layer.exit else 0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.moments import Moment, moments
-from render.timeline import Box, Layer, Media, Picture, Timeline
+from render.timeline import Box, Layer, Media, Motion, Picture, Timeline
 
 RATE = Fraction(30)
 CLIP = Media(Path("/a.mp4"), Fraction(0), Fraction(1), RATE, 1080, 1920, Box(0, 0, 1080, 1920))
@@ -43,6 +43,12 @@ def test_words_are_wanted_whole_and_all_together() -> None:
     assert [moment.frame for moment in best(timeline)] == [131, 180, 240, 300, 360], "both are there, neither fades"
     others = [moment for moment in moments(timeline) if moment.worth < 1]
     assert len(others) == 2, "in case that the picture is black there"
+
+
+def test_words_are_wanted_where_they_stand_still() -> None:
+    moving = words(30, 200, enter=Motion("rise", 45), exit=Motion("pop", 60), fade_in=10)
+    assert [moment.frame for moment in best(film(moving))] == [75, 120], "from the first at rest on"
+    assert all(75 <= moment.frame < 170 for moment in best(film(moving)))
 
 
 def test_no_moment_lies_in_a_fade_of_the_picture() -> None:
