@@ -15,7 +15,7 @@ from PIL import Image
 from render.errors import TextError
 from render.graph import Lowered, Reel, Sprite
 from render.layout import Canvas
-from render.motion import course, moves
+from render.motion import Course, course, moves, pose
 from render.reel import Typed, reel_box, reel_bytes, shoot
 from render.text import draw, picture
 from render.timeline import Box, Layer, Picture, Text, Timeline
@@ -41,15 +41,17 @@ class _Cut:
     typed: Typed | None = None
 
 
-def lower(timeline: Timeline, folder: Path) -> tuple[Lowered, tuple[str, ...]]:
+def lower(timeline: Timeline, folder: Path, only: int | None = None) -> tuple[Lowered, tuple[str, ...]]:
     """Draw everything that is not a clip; returns the lowered Timeline and warnings about what was drawn otherwise.
+
+    Of what moves, all is drawn, or what the frame `only` shows, for which alone the lowered Timeline is good then.
 
     Raises:
         TextError: a picture is broken, or the overlays are too large to be held.
     """
     canvas = Canvas(timeline.width, timeline.height)
     warnings: list[str] = []
-    reels = _Reels(folder, canvas)
+    reels = _Reels(folder, canvas, only)
     cuts: list[_Cut] = []
     sprites: list[Sprite | None] = []  # None: the next of the cuts, whose cells are known when all are drawn
     for layer in timeline.layers:
@@ -69,9 +71,10 @@ def lower(timeline: Timeline, folder: Path) -> tuple[Lowered, tuple[str, ...]]:
 class _Reels:
     """Draws what moves, as long as there are not too many and not too large ones."""
 
-    def __init__(self, folder: Path, canvas: Canvas) -> None:
+    def __init__(self, folder: Path, canvas: Canvas, only: int | None) -> None:
         self._folder = folder
         self._canvas = canvas
+        self._only = only
         self._count = 0
         self._bytes = 0
 
@@ -82,6 +85,9 @@ class _Reels:
         size = reel_bytes(box, len(way.poses))
         if self._count == MAX_REELS or self._bytes + size > MAX_REEL_BYTES:
             return None
+        if self._only is not None:
+            now = pose(cut.layer, self._only - cut.layer.start, self._canvas.scale)
+            way = Course((now,), 0, 0, meets=True)
         path = self._folder / f"reel{self._count}.rgba"
         shoot(cut.image, (cut.x, cut.y), way.poses, box, path, cut.typed)
         self._count += 1

@@ -40,7 +40,7 @@ def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Stil
         FFmpegError, Cancelled: the run did not deliver.
     """
     timeline, aids = made_legible(_at(timeline, frame), ffmpeg)
-    lowered, warnings = lower(timeline, workdir)
+    lowered, warnings = lower(timeline, workdir, frame)
     args = [*graph.still_args(lowered, frame, _THREADS), *_PNG]
     limits = limits_of(timeline, _THREADS, WALL_S)
     png = ffmpeg.capture(["-v", "error", *args], wall_s=WALL_S, limits=limits).stdout

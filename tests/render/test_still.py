@@ -22,6 +22,8 @@ from tests import media
 from tests.render.films import compiled, make
 
 SMALL = {"width": 270, "height": 480, "quality": "high"}
+# So that what differs is the moment, and not the coding.
+SOFT = ("gblur=sigma=3", "format=yuv420p")
 TEXTS = [
     {"text": "fading", "font_size": 120, "start_time": 0.5, "end_time": 3, "fade_in": 1, "fade_out": 1},
     {"text": "late", "font_size": 90, "start_time": 2, "positionxy": ["top", "center"], "margin": [300, 0, 0, 0]},
@@ -43,10 +45,8 @@ def psnr(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
 def test_it_is_the_films_own_frame(tmp_path: Path, ffmpeg: FFmpeg, rate: str, speed: float) -> None:
     """At the start, in fades, at a seam, at the end: like that frame, and less like its neighbours."""
     seconds = 2 * speed + 0.5
-    # Soft, so that what differs is the moment and not the coding; of key frames as far apart as in films.
-    soft = ("gblur=sigma=3", "format=yuv420p")
     clips = [
-        media.clip(tmp_path / f"{name}.mp4", rate=rate, seconds=seconds, video=("-g", "20"), filters=soft)
+        media.clip(tmp_path / f"{name}.mp4", rate=rate, seconds=seconds, video=("-g", "20"), filters=SOFT)
         for name in "ab"
     ]
     data: dict[str, Any] = {
@@ -67,9 +67,8 @@ def test_it_is_the_films_own_frame(tmp_path: Path, ffmpeg: FFmpeg, rate: str, sp
 
 @pytest.mark.parametrize("kind", ["crossfade", "push"])
 def test_it_is_the_films_own_frame_in_what_moves(tmp_path: Path, ffmpeg: FFmpeg, kind: str) -> None:
-    soft = ("gblur=sigma=3", "format=yuv420p")
     clips = [
-        media.clip(tmp_path / f"{name}.mp4", source, rate="30", seconds=3, video=("-g", "20"), filters=soft)
+        media.clip(tmp_path / f"{name}.mp4", source, rate="30", seconds=3, video=("-g", "20"), filters=SOFT)
         for name, source in (("a", "testsrc2"), ("b", "testsrc"))
     ]
     words = {"font_size": 140, "enter_duration": 1, "exit_duration": 1}
@@ -88,6 +87,29 @@ def test_it_is_the_films_own_frame_in_what_moves(tmp_path: Path, ffmpeg: FFmpeg,
         found = seen(film.timeline, number, tmp_path, ffmpeg)
         likeness = [psnr(found, frames[near]) for near in (number - 1, number, number + 1)]
         assert likeness[1] > 30, (number, likeness)
+        assert likeness[1] == max(likeness), (number, likeness)
+
+
+def test_in_the_middle_of_movements_and_transitions(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    clips = [media.clip(tmp_path / f"{name}.mp4", rate="60", seconds=1.6, filters=SOFT) for name in "ab"]
+    move = {"font_size": 160, "enter_duration": 0.7, "exit_duration": 0.5}
+    texts = [
+        {"text": "first words", "enter": "type", "positionxy": ["center", 500], **move},
+        {"text": "then", "enter": "rise", "exit": "slide", "end_time": 2, "fade_in": 0.3, **move},
+        {"text": "brief", "enter": "pop", "exit": "pop", "end_time": 1, "positionxy": ["center", 1300], **move},
+    ]
+    data: dict[str, Any] = {
+        "video": {"duration": 3, "speed": 1, "transition": "crossfade", "transition_duration": 0.6},
+        "text_overlays": texts,
+        "output": SMALL,
+    }
+    film = make(data, clips, tmp_path, ffmpeg)
+    frames = media.frames(film.path, 270, 480).astype(np.int64)
+    crossing = next(part for part in slices(film.timeline) if part.coming)
+    for number in (3, 12, 21, 25, crossing.start, crossing.start + 9, crossing.end, 55, 59, 75):
+        found = seen(film.timeline, number, tmp_path, ffmpeg)
+        likeness = [psnr(found, frames[near]) for near in (number - 1, number, number + 1)]
+        assert likeness[1] > 31, (number, likeness)
         assert likeness[1] == max(likeness), (number, likeness)
 
 
