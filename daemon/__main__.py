@@ -132,6 +132,18 @@ cli.add_command(keys)
 
 
 @cli.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs"), help="Folder for the sheet.")
+def gallery(out: Path) -> None:
+    """Draw one sheet of what texts, motion and looks can be, from the starter clips."""
+    from daemon.commands.gallery import plates, run
+
+    settings = wiring.ready_settings()
+    wiring.fill_library(settings)
+    tools = wiring.ffmpeg(settings)
+    run(out, wiring.sources(settings, tools), tools, plates())
+
+
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 def prune(dry_run: bool) -> None:
     """Remove what has been kept long enough: films, captions, ended jobs, what nobody needs."""

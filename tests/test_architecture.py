@@ -99,6 +99,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
             "render.gradient",
             "render.atlas",
             "render.reel",
+            "render.contact_sheet",
         ),
         "daemon.sources.starter",
     ),
