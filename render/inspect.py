@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import signal
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from render.errors import FFmpegFailed, FFmpegLost, FFmpegOutOfMemory, FFmpegTimeout, MediaError, NoSpace
-from render.ffmpeg import TAIL_BYTES, FFmpeg, source
+from render.child import Files, answer, ask
+from render.errors import FFmpegFailed, MediaError
+from render.ffmpeg import FFmpeg, source
 from render.moments import Moment, moments
-from render.plain import from_plain, to_plain
+from render.plain import from_plain
 from render.probe import MediaInfo, VideoInfo, probe
-from render.running import Deadline, Kept, follow
-from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, die_with_parent, limit
 from render.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -36,13 +31,6 @@ _THUMBNAIL_SIDE_PX = 160
 _SHORT_FRAMES = 900
 # Of the frames asked for so many must come; low rates give a few less than asked.
 _ENOUGH = 0.6
-_BAD_FILE, _NO_SPACE = 4, 5
-# Signals that a decoder or OpenCV dies of by itself; SIGKILL comes from outside, as when memory runs out.
-_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-_LIMITS = Limits()
-# OpenBLAS, which is not used, takes memory for every core.
-_ENVIRONMENT = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1"}
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,8 @@ def inspect_clip(path: Path, ffmpeg: FFmpeg) -> Inspection:
         FFmpegError, Cancelled: the look could not be had now; it says nothing about the clip.
     """
     try:
-        return from_plain(Inspection, _apart("clip", ffmpeg, path))
+        question = _Question(path.absolute())
+        return from_plain(Inspection, ask("render.inspect", question, Files(path), ffmpeg, wall_s=INSPECT_S))
     except MediaError as exc:
         return Inspection(None, (0.5, 0.5), str(exc))
 
@@ -73,7 +62,8 @@ def make_thumbnail(film: Path, timeline: Timeline, out: Path, ffmpeg: FFmpeg) ->
         MediaError, FFmpegError, Cancelled: no frame can be read, or not now.
     """
     size = _small(timeline.width, timeline.height, _THUMBNAIL_SIDE_PX)
-    _apart("thumbnail", ffmpeg, film, _Choice(out.absolute(), moments(timeline), size))
+    question = _Question(film.absolute(), _Choice(out.absolute(), moments(timeline), size))
+    ask("render.inspect", question, Files(film, out.parent), ffmpeg, wall_s=INSPECT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,55 +76,11 @@ class _Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    """What the child is to do, with which FFmpeg, and who wants it."""
+class _Question:
+    """What is to be found out of a file: what it shows, or, with a choice, which moment stands for it."""
 
-    what: str
     source: Path
-    choice: _Choice | None
-    executable: str
-    pass_fds: tuple[int, ...]
-    niceness: int
-    parent: int
-
-
-def _apart(what: str, ffmpeg: FFmpeg, source: Path, choice: _Choice | None = None) -> Any:
-    """Ask a child process, and kill its whole group when it takes too long.
-
-    Raises:
-        MediaError: the file is why there is no answer.
-        FFmpegError, Cancelled: something else is, so the file may be asked about again.
-    """
-    request = _Request(
-        what, source.absolute(), choice, ffmpeg.executable, ffmpeg.pass_fds, ffmpeg.niceness, os.getpid()
-    )
-    child = Child(
-        [sys.executable, "-m", "render.inspect", json.dumps(to_plain(request))],
-        pass_fds=ffmpeg.pass_fds,
-        env=_ENVIRONMENT,
-        cwd=_ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    kept = Kept()
-    try:
-        limit(child, _LIMITS)
-        ended = follow(child, kept.take, Deadline("the look", INSPECT_S, ffmpeg.cancelled).check)
-    except FFmpegTimeout as exc:
-        raise FFmpegTimeout(f"{source.name} took longer than {INSPECT_S:g} s to look at") from exc
-    finally:
-        child.end()
-    if ended.code == 0:
-        return json.loads(kept.out)
-    tail = kept.err[-TAIL_BYTES:]
-    if ended.code == _BAD_FILE or -ended.code in _CRASHES:
-        raise MediaError(f"{source.name} cannot be looked at") from FFmpegFailed("the look failed", tail)
-    if ended.code == _NO_SPACE:
-        raise NoSpace(f"there was no space left to look at {source.name}", tail)
-    if -ended.code == signal.SIGKILL:
-        raise FFmpegOutOfMemory(f"looking at {source.name} was ended, as happens where memory runs out", tail)
-    raise FFmpegLost(f"{source.name} could not be looked at now", tail)
+    choice: _Choice | None = None
 
 
 def _inspect(path: Path, ffmpeg: FFmpeg) -> Inspection:
@@ -239,39 +185,12 @@ def _sought(film: Path, moment: Moment, *options: str) -> list[str]:
     return [*source(film, "-threads", "1", "-an", *options, *seek), "-map", "0:V:0", "-frames:v", "1"]
 
 
-def main(argv: list[str]) -> int:
-    """Answer the one request in `argv`, confined to what it is about."""
-    request = from_plain(_Request, json.loads(argv[0]))
-    if not die_with_parent(request.parent):
-        return 1
-    ffmpeg = FFmpeg(request.executable, pass_fds=request.pass_fds)
-    _confine(request, ffmpeg)
-    try:
-        answer = None
-        if request.choice is None:
-            answer = to_plain(_inspect(request.source, ffmpeg))
-        else:
-            _thumbnail(request.source, request.choice, ffmpeg)
-    except (MediaError, FFmpegFailed, MemoryError) as exc:
-        print(repr(exc), file=sys.stderr)
-        return _BAD_FILE
-    except NoSpace as exc:
-        print(exc.tail, file=sys.stderr)
-        return _NO_SPACE
-    print(json.dumps(answer))
-    return 0
-
-
-def _confine(request: _Request, ffmpeg: FFmpeg) -> None:
-    """Before anything of the file is read, and before numpy and OpenCV are loaded, whose threads inherit it."""
-    python = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix))
-    Sandbox(
-        runs=(*python, *ffmpeg.programs()),
-        reads=(_ROOT / "render", request.source),
-        writes=(request.choice.out.parent,) if request.choice else (),
-        niceness=request.niceness,
-    ).enter()
+def _find(question: _Question, ffmpeg: FFmpeg) -> Inspection | None:
+    if question.choice is None:
+        return _inspect(question.source, ffmpeg)
+    _thumbnail(question.source, question.choice, ffmpeg)
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(answer(sys.argv[1:], _Question, _find))

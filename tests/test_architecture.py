@@ -106,7 +106,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uharfbuzz": ("render.faces", "fonts_cache.coverage"),
     "icu4py": ("render.wrap",),
     "subprocess": (
-        *("render.ffmpeg", "render.running", "render.sandbox", "render.inspect"),
+        *("render.ffmpeg", "render.running", "render.sandbox", "render.child"),
         *("daemon.supervisor", "daemon.previews", "daemon.commands.demo"),
         "daemon.sources.starter",
     ),
