@@ -13,6 +13,8 @@ from daemon.jobs import FULL_HD_PX, Job, Status
 PRIOR_RATE = 0.5 / FULL_HD_PX
 # About how much longer a frame takes than one of quality social.
 _WEIGHTS = {"draft": 0.8, "social": 1.0, "high": 3.0}
+# About how much longer it takes where every second frame is made by optical flow, encoding it at `social`.
+_FLOW = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,11 @@ class Line:
     running: tuple[Running, ...]
 
 
-def work(film_s: float, pixels: float, fps: float, quality: str) -> float:
-    """Say how much a film is to make: pixels of all its frames at 30 a second, weighted by quality."""
-    return film_s * pixels * fps / 30 * _WEIGHTS.get(quality, 1.0)
+def work(film_s: float, pixels: float, fps: float, quality: str, smooth: str = "blend") -> float:
+    """Say how much a film is to make: pixels of all its frames at 30 a second, weighted by quality, and with what it
+    takes to make frames by optical flow, as if all clips needed it."""
+    weight = _WEIGHTS.get(quality, 1.0) + (_FLOW - 1 if smooth == "flow" else 0)
+    return film_s * pixels * fps / 30 * weight
 
 
 def rate(speeds: Sequence[Speed]) -> float:

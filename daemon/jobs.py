@@ -74,8 +74,8 @@ class CallbackTo:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as it is handed in. `film_s`, `pixels` (of one frame), `fps` and `quality` are what its time is estimated
-    by; `base_url` is what its links start with; `warnings` are known before it is made."""
+    """A job as it is handed in. `film_s`, `pixels` (of one frame), `fps`, `quality` and `smooth` are what its time is
+    estimated by; `base_url` is what its links start with; `warnings` are known before it is made."""
 
     kind: str
     spec: dict[str, Any]
@@ -85,6 +85,7 @@ class NewJob:
     pixels: int = FULL_HD_PX
     fps: float = 30.0
     quality: str = "social"
+    smooth: str = "blend"
     client_data: Any = None
     priority: int = 0
     callback: CallbackTo | None = None

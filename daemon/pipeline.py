@@ -22,6 +22,7 @@ from render.errors import Cancelled, ClipEndedEarly, RenderError
 from render.executor import Options, Rendered, render
 from render.ffmpeg import FFmpeg
 from render.inspect import make_thumbnail
+from render.smooth import lacks_frames
 from render.timeline import Timeline
 from render.verify import Loudness
 
@@ -195,6 +196,7 @@ def _result(order: Order, prepared: Prepared, rendered: Rendered, film: Path, re
         "height": timeline.height,
         "fps": float(timeline.rate),
         "quality": timeline.quality,
+        "smooth": "flow" if any(lacks_frames(layer, timeline.rate) for layer in timeline.layers) else "blend",
         "bytes": film.stat().st_size,
         "sha256": digest,
         "seed": order.seed,

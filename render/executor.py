@@ -15,6 +15,7 @@ from render.loudness import MOST_DBTP, amplitude, decibels
 from render.sandbox import MIB, Limits
 from render.settle import settle
 from render.slices import Slice, slices
+from render.smooth import lacks_frames, smoothed
 from render.sound import highest
 from render.timeline import Media, Timeline
 from render.verify import Loudness, verify
@@ -33,6 +34,8 @@ _BYTES_FLOOR = 64 * MIB
 # at 60 fps from 10 bits 1,415 with 1 and 1,907 with 4. On top 400 for what more cores and decoders take.
 _MEMORY_FLOOR_MB = 1_100
 _MB_A_MPX, _MB_A_MPX_AND_THREAD = 220, 45
+# What making a frame between others takes, where encoding one is 1.
+_BETWEEN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ def render(
         FFmpegError, VerifyError, Cancelled: the run did not deliver.
         OSError: the film cannot be written to where `out` is.
     """
+    run = _Run(timeline, ffmpeg, options, workdir, on_progress)
     timeline, aids = made_legible(timeline, ffmpeg)
+    timeline = run.smoothed(timeline)
     lowered, warnings = lower(timeline, workdir)
     part = workdir / "film.part"
-    run = _Run(timeline, ffmpeg, options, workdir, on_progress)
     try:
         pieces = slices(timeline)
         # A loop is held in memory: not at the same time as pictures.
@@ -106,13 +110,23 @@ class _Run:
         self.peak_rss_mb = 0.0
         self._ffmpeg = ffmpeg
         self._workdir = workdir
-        self._frames = timeline.frames
+        self._between = sum(layer.frames for layer in timeline.layers if lacks_frames(layer, timeline.rate))
+        self._frames = timeline.frames + _BETWEEN * self._between
         self._done = 0
         self._on_progress = on_progress
         work = timeline.width * timeline.height / 1e6 * float(timeline.rate) / 30
         wall_s = max(WALL_FLOOR_S, float(timeline.duration_s) * WALL_FACTOR * max(1.0, work))
         self._watch = Watch(self._on_frame, options.stall_s, wall_s)
         self._limits = limits_of(timeline, options.threads, wall_s)
+
+    def smoothed(self, timeline: Timeline) -> Timeline:
+        """Make the frames that slow clips lack."""
+        if not self._between:
+            return timeline
+        made = smoothed(timeline, self._workdir, self._ffmpeg, lambda frames: self._on_frame(_BETWEEN * frames))
+        self.cpu_s += made.cpu_s
+        self._done += _BETWEEN * made.frames
+        return made.timeline
 
     def encode(self, args: list[str], piece: Slice) -> None:
         """Run a command that encodes a slice. Too few frames: a clip ended early, which FFmpeg calls a success."""

@@ -178,6 +178,27 @@ class FFmpeg:
             _judge(ended, kept.err[-TAIL_BYTES:], limits, wrote=writes is not None)
         return Captured(kept.out, kept.err)
 
+    def stream(self, args: Sequence[str], take: Callable[[bytes], object], *, wall_s: float) -> None:
+        """Run with what it writes to its standard output handed to `take` piece by piece, which may hold it up.
+
+        Raises:
+            FFmpegError, Cancelled: the process is gone when any of them is raised.
+        """
+        child = self._start(["-nostdin", *args], None, _LIMITS)
+        kept = Kept()
+
+        def hear(stream: str, data: bytes) -> None:
+            if stream == "out":
+                take(data)
+            else:
+                kept.take(stream, data)
+
+        try:
+            ended = follow(child, hear, Deadline("FFmpeg", wall_s, self.cancelled).check)
+        finally:
+            child.end()
+        _judge(ended, kept.err[-TAIL_BYTES:], _LIMITS, wrote=False)
+
     def feed(
         self,
         args: Sequence[str],

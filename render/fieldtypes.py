@@ -109,6 +109,7 @@ TextAlign = Literal["left", "center", "right"]
 TextMotion = Literal["none", "fade", "rise", "slide", "pop", "type"]
 LogoMotion = Literal["none", "fade", "rise", "slide", "pop"]
 Crossing = Literal["cut", "crossfade", "dip", "push", "wipe"]
+Smooth = Literal["off", "blend", "flow"]
 MotionSeconds = Annotated[Number, Field(gt=0, le=60)]
 MarginPx = Annotated[list[Pixels], Field(min_length=4, max_length=4)]
 Color = Annotated[

@@ -64,7 +64,7 @@ class _Shot:
         media, timeline, begin = self._media, self._timeline, self._begin
         ratio = media.rate * media.speed / timeline.rate
         rate = f"{timeline.rate.numerator}/{timeline.rate.denominator}"
-        blended = needs_blend(ratio)
+        blended = media.smooth != "off" and needs_blend(ratio)
         _, trim_s = _where(media, begin.start_s)
         steps = [f"trim=start={decimal(trim_s)}"] if trim_s else []
         # From the first frame's own time: after a seek it comes a little late, and would stand twice as long.

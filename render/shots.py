@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from render.errors import NoClips
@@ -60,7 +60,7 @@ def lay_out(
         )
         start = at - overlap if crossing else at
         length = _shot_frames(available, rate, frames - start)
-        media = _media(clip, start, length, speed, rate, canvas, grade, seed)
+        media = replace(_media(clip, start, length, speed, rate, canvas, grade, seed), smooth=video.smooth)
         yield Layer(media, start, length, transition=crossing)
         at, alone = start + length, start + length - at
         if at >= frames:

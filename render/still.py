@@ -12,6 +12,7 @@ from render.errors import MediaError
 from render.executor import limits_of
 from render.ffmpeg import FFmpeg
 from render.legibility import made_legible, sentences
+from render.smooth import smoothed_at
 from render.timeline import Media, Timeline
 
 # Of a decoder that starts at a key frame some seconds away, on an eighth of a core.
@@ -40,6 +41,7 @@ def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Stil
         FFmpegError, Cancelled: the run did not deliver.
     """
     timeline, aids = made_legible(_at(timeline, frame), ffmpeg)
+    timeline = smoothed_at(timeline, frame, workdir, ffmpeg)
     lowered, warnings = lower(timeline, workdir, frame)
     args = [*graph.still_args(lowered, frame, _THREADS), *_PNG]
     limits = limits_of(timeline, _THREADS, WALL_S)

@@ -67,7 +67,8 @@ class Media:
     `start_s` is where it begins in the source, in source seconds; `speed` 1/2 is half speed. `crop` is in upright
     source px and has the canvas's shape. `rate` is the source's frames a second. `matrix` and `full_range` say how
     its YUV is meant, `hdr` names the transfer of a high dynamic range source (`hlg`, `pq`) or is empty.
-    `seekable` is false where a seek may land behind its aim.
+    `seekable` is false where a seek may land behind its aim. `smooth` says what becomes of a source that gives too few
+    frames: each is shown longer (`off`), neighbours are blended, or frames between are made by optical flow.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class Media:
     hdr: str = ""
     grade: Grade = Grade()
     seekable: bool = True
+    smooth: Literal["off", "blend", "flow"] = "blend"
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,11 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "imageio_ffmpeg": ("daemon.commands.wiring", "render.__main__"),
     "pydantic_settings": ("daemon.settings",),
     "dotenv": ("daemon.settings",),
-    "numpy": ("render.appeal", "render.cues", "render.vision", "render.inspect", "daemon.sources.starter"),
-    "cv2": ("render.appeal", "render.cues", "render.vision", "daemon.sources.starter"),
+    "numpy": (
+        *("render.appeal", "render.cues", "render.vision", "render.flow", "render.inspect", "render.smooth"),
+        "daemon.sources.starter",
+    ),
+    "cv2": ("render.appeal", "render.cues", "render.vision", "render.flow", "daemon.sources.starter"),
     "PIL": (
         *(
             "render.text",
@@ -175,6 +178,7 @@ NOT_REACHED = {
     "daemon.worker.loop": ("numpy", "cv2", "PIL", "starlette", "daemon.pipeline"),
     "daemon.__main__": ("numpy", "cv2", "PIL", "starlette", "huey", "peewee", "imageio_ffmpeg"),
     "render.inspect": ("numpy", "cv2", "PIL"),
+    "render.smooth": ("numpy", "cv2", "PIL"),
 }
 # The one reader is pydantic-settings in daemon/settings.py; the demo hands its own environment on to its children.
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv")

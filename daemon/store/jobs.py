@@ -317,7 +317,7 @@ def _new_row(new: NewJob, now: datetime) -> Any:
         client_data=new.client_data,
         warnings=list(new.warnings),
         film_s=new.film_s,
-        work=work(new.film_s, new.pixels, new.fps, new.quality),
+        work=work(new.film_s, new.pixels, new.fps, new.quality, new.smooth),
         status=Status.IN_QUEUE,
         rank=-new.priority,
         callback=asdict(new.callback) if new.callback else None,

@@ -126,4 +126,5 @@ def _speed(result: dict[str, Any]) -> Speed | None:
     if not all(isinstance(number, int | float) for number in numbers):
         return None
     duration_s, width, height, fps, render_s = numbers
-    return Speed(work(duration_s, width * height, fps, result.get("quality", "social")), render_s)
+    quality, smooth = result.get("quality", "social"), result.get("smooth", "blend")
+    return Speed(work(duration_s, width * height, fps, quality, smooth), render_s)

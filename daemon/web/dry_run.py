@@ -33,7 +33,9 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
         warnings = [*warnings, f"The Timeline is not known yet: {exc}"]
     except (NoClips, MediaError) as exc:
         warnings = [*warnings, f"This film cannot be made: {exc}"]
-    amount = work(spec.video.duration, spec.output.width * spec.output.height, spec.output.fps, spec.output.quality)
+    output = spec.output
+    px = output.width * output.height
+    amount = work(spec.video.duration, px, output.fps, output.quality, spec.video.smooth)
     estimate = {
         "render_s": round(rate(services.views.speeds(50)) * amount, 1),
         "waiting": services.views.waiting(),

@@ -115,6 +115,7 @@ def _new_job(call: Call, body: Body, spec: Any) -> NewJob:
         pixels=spec.output.width * spec.output.height,
         fps=spec.output.fps,
         quality=spec.output.quality,
+        smooth=spec.video.smooth,
         client_data=spec.client_data,
         priority=spec.priority,
         callback=CallbackTo(spec.callback_url, spec.callback_headers) if spec.callback_url else None,

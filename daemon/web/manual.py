@@ -67,6 +67,7 @@ DONE = WAITING | {
         "height": 1920,
         "fps": 30.0,
         "quality": "social",
+        "smooth": "blend",
         "bytes": 2411724,
         "sha256": "0" * 64,
         "seed": 7,

@@ -153,18 +153,27 @@ def test_frames_and_quality_are_work_too() -> None:
     assert work(10, FULL_HD_PX, 30, "high") > work(10, FULL_HD_PX, 30, "social") > work(10, FULL_HD_PX, 30, "draft")
 
 
-@pytest.mark.parametrize(("fps", "quality"), [(60, "social"), (10, "high"), (30, "draft")])
+def test_frames_made_by_flow_are_work_at_every_quality() -> None:
+    for quality in ("draft", "social", "high"):
+        more = work(10, FULL_HD_PX, 30, quality, "flow") - work(10, FULL_HD_PX, 30, quality, "blend")
+        assert more == pytest.approx(50 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("fps", "quality", "smooth"), [(60, "social", "blend"), (10, "high", "blend"), (30, "draft", "flow")]
+)
 def test_what_a_film_teaches_is_what_such_a_film_is_estimated_with(
-    job_store: JobStore, job_views: JobViews, movable_clock: MovableClock, fps: int, quality: str
+    job_store: JobStore, job_views: JobViews, movable_clock: MovableClock, fps: int, quality: str, smooth: str
 ) -> None:
     def submit() -> Job:
-        return job_store.submit(NewJob("template", {}, 1, "key1", 10.0, fps=fps, quality=quality)).job
+        return job_store.submit(NewJob("template", {}, 1, "key1", 10.0, fps=fps, quality=quality, smooth=smooth)).job
 
     submit()
     job = job_store.claim("me")
     assert job
     movable_clock.move(77)
-    result = {"duration_s": 10.0, "width": 1080, "height": 1920, "fps": float(fps), "quality": quality, "render_s": 77}
+    asked = {"duration_s": 10.0, "width": 1080, "height": 1920, "fps": float(fps), "quality": quality}
+    result = {**asked, "smooth": smooth, "render_s": 77}
     assert job_store.finish(job.claim, result)
     assert estimate(job_views, submit()) == pytest.approx(77)
 
