@@ -91,7 +91,10 @@ class Previews:
         """End the process, whatever it does, and start no other."""
         self._closed = True
         if (child := self._child) is not None:
-            child.end()
+            child.kill()  # so that whoever waits for it waits no more
+        with self._lock:
+            if self._child is not None:
+                self._child.end()
 
     def _ask(self, request: Request) -> tuple[Reply, bytes]:
         line = json.dumps(to_plain(request)).encode() + b"\n"
@@ -130,14 +133,14 @@ class Previews:
 
     def _running(self) -> Child:
         """The process that draws. One that has gone while nobody asked is replaced."""
+        if self._closed:
+            raise PreviewFailed
         if self._child is not None and self._child.poll() is None:
             return self._child
         if self._child is not None:
             self._child.end()
         setup = Setup(self._ffmpeg(), self._folder, os.getpid(), self._request_s, self._idle_s)
         command = [sys.executable, "-m", "render.still_server", json.dumps(to_plain(setup))]
-        if self._closed:
-            raise PreviewFailed
         try:
             self._child = on_a_thread(
                 lambda: Child(

@@ -9,6 +9,7 @@ from functools import cache
 from render import graph
 from render.contrast import Backdrop, grey, linear
 from render.ffmpeg import FFmpeg
+from render.seen import Seen
 from render.timeline import Box, Layer, Media, Timeline
 
 # Each costs a seek and up to a key frame's distance of decoding.
@@ -28,8 +29,8 @@ class Sample:
     light: Sequence[float]
 
 
-def sample(timeline: Timeline, layers: Sequence[Layer], ffmpeg: FFmpeg) -> list[Sample]:
-    """Look at the picture while any of the layers is shown, at an eighth of its size.
+def sample(timeline: Timeline, layers: Sequence[Layer], ffmpeg: FFmpeg, seen: Seen | None = None) -> list[Sample]:
+    """Look at the picture while any of the layers is shown, at an eighth of its size, where that was not `seen` before.
 
     Raises:
         FFmpegError, Cancelled: the picture cannot be had.
@@ -40,13 +41,18 @@ def sample(timeline: Timeline, layers: Sequence[Layer], ffmpeg: FFmpeg) -> list[
         fade_in=0,
         fade_out=0,
     )
-    size = tuple(max(2, round(side / _SHARE)) for side in (timeline.width, timeline.height))
+    width, height = (max(2, round(side / _SHARE)) for side in (timeline.width, timeline.height))
     found = []
     for frame in _frames(timeline, layers):
-        args = graph.still_args(graph.Lowered(bare), frame, 1, (size[0], size[1]))
-        raw = ffmpeg.capture(["-v", "error", *args, "-f", "rawvideo", "-"], wall_s=_WALL_S).stdout
-        if len(raw) == 3 * size[0] * size[1]:  # less where a clip ends early, which the render tells of
-            found.append(Sample(frame, size[0], _lights(raw)))
+        known = seen and seen.path(graph.still_part(bare, frame), bare, f"{width} x {height}")
+        raw = seen.read(known) if seen and known else b""
+        if not raw:
+            args = graph.still_args(graph.Lowered(bare), frame, 1, (width, height))
+            raw = ffmpeg.capture(["-v", "error", *args, "-f", "rawvideo", "-"], wall_s=_WALL_S).stdout
+        if len(raw) == 3 * width * height:  # less where a clip ends early, which the render tells of
+            found.append(Sample(frame, width, _lights(raw)))
+            if seen and known and not seen.use(known):
+                seen.write(known, raw)
     return found
 
 

@@ -89,9 +89,9 @@ def source(path: Path, *options: str) -> list[str]:
     return [*guards, *options, "-i", f"{_FILE}{path.absolute()}"]
 
 
-def raw_source(path: Path, width: int, height: int) -> list[str]:
-    """Arguments that open a file of RGBA frames that we have written ourselves."""
-    form = ["-f", "rawvideo", "-pixel_format", "rgba", "-video_size", f"{width}x{height}"]
+def raw_source(path: Path, width: int, height: int, pixels: str = "rgba") -> list[str]:
+    """Arguments that open a file of bare frames that we have written ourselves."""
+    form = ["-f", "rawvideo", "-pixel_format", pixels, "-video_size", f"{width}x{height}"]
     return ["-protocol_whitelist", "file", *form, "-i", f"{_FILE}{path.absolute()}"]
 
 

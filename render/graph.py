@@ -108,21 +108,51 @@ def _with_sound(picture: list[str], timeline: Timeline, ceiling: float, out: Pat
     ]
 
 
-def still_args(lowered: Lowered, frame: int, threads: int, size: tuple[int, int] | None = None) -> list[str]:
+def still_part(timeline: Timeline, frame: int) -> Slice:
+    """The part of a film that has to be made for one frame, its last; of a transition all from its beginning on."""
+    whole = next(part for part in slices(timeline) if part.start <= frame < part.end)
+    origin = whole.start if whole.origin is None else whole.origin
+    return Slice(whole.start if whole.coming else frame, frame + 1, whole.ground, origin, whole.coming)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundFile:
+    """A ground of one frame as a raw file: one to read, or one to write beside the picture."""
+
+    path: Path
+    is_there: bool
+
+
+def still_args(
+    lowered: Lowered, frame: int, threads: int, size: tuple[int, int] | None = None, file: GroundFile | None = None
+) -> list[str]:
     """Arguments that make one frame of a film, to be followed by an encoder and where it goes; RGB, full range.
 
-    `size` shrinks it, by averages.
+    `size` shrinks it, by averages. With a `file` the ground is read from it, or written to it as well.
     """
-    whole = next(part for part in slices(lowered.timeline) if part.start <= frame < part.end)
-    origin = whole.start if whole.origin is None else whole.origin
-    # A transition goes by its own beginning.
-    start = whole.start if whole.coming else frame
-    inputs, graph = _picture(lowered, Slice(start, frame + 1, whole.ground, origin, whole.coming), threads)
-    last = f"trim=start_frame={frame - start}," if whole.coming else ""
+    part, beside = still_part(lowered.timeline, frame), list[str]()
+    if file and file.is_there:
+        part = Slice(frame, frame + 1, None)
+        inputs, graph = _ground_file(file.path, part, lowered.timeline)
+    else:
+        inputs, graph = ground(part, lowered.timeline, threads)
+    last = f"trim=start_frame={part.frames - 1}," if part.frames > 1 else ""
+    under = "ground"
+    if file and not file.is_there:
+        under = "under"
+        graph += ["[ground]split[under][same]", f"[same]{last}format=yuv420p[kept]"]
+        beside = ["-map", "[kept]", "-frames:v", "1", "-f", "rawvideo", str(file.path)]
+    inputs, graph = _over(lowered, part, inputs, graph, under)
     sides = f"w={size[0]}:h={size[1]}:flags=area" if size else "flags=bicubic"
     colour = "in_color_matrix=bt709:in_range=tv,format=rgb24"
     graph.append(f"[picture]{last}scale={sides}+accurate_rnd+full_chroma_int:{colour}[rgb]")
-    return [*inputs, *_graph_args(graph), "-map", "[rgb]", "-frames:v", "1"]
+    return [*inputs, *_graph_args(graph), *beside, "-map", "[rgb]", "-frames:v", "1"]
+
+
+def _ground_file(path: Path, part: Slice, timeline: Timeline) -> tuple[list[str], list[str]]:
+    tick = f"{timeline.rate.denominator}/{timeline.rate.numerator}"
+    chain = f"[0:v]setsar=1,{BT709},settb={tick},setpts=N+{part.start}[ground]"
+    return raw_source(path, timeline.width, timeline.height, "yuv420p"), [chain]
 
 
 def _count(inputs: Sequence[str]) -> int:
@@ -148,10 +178,15 @@ def _file_out(out: Path) -> list[str]:
 
 def _picture(lowered: Lowered, part: Slice, threads: int) -> tuple[list[str], list[str]]:
     """Inputs and chains that end in `[picture]`."""
+    return _over(lowered, part, *ground(part, lowered.timeline, threads), "ground")
+
+
+def _over(
+    lowered: Lowered, part: Slice, inputs: list[str], chains: list[str], last: str
+) -> tuple[list[str], list[str]]:
+    """The same, given the ground's, which end in `[last]`."""
     timeline = lowered.timeline
     sprites = [s for s in lowered.sprites if s.layer.start < part.end and s.layer.end > part.start]
-    inputs, chains = ground(part, timeline, threads)
-    last = "ground"
     stills = [(number, sprite) for number, sprite in enumerate(sprites) if sprite.reel is None]
     if stills and lowered.atlas is not None:
         chains += _atlas_chains(_count(inputs), stills, timeline.rate)

@@ -13,6 +13,7 @@ from render.backdrop import backdrop, sample
 from render.contrast import ENOUGH, Backdrop, Letters, cover_needed, seen, support
 from render.ffmpeg import FFmpeg
 from render.layout import Canvas
+from render.seen import Seen
 from render.text import draw
 from render.timeline import Box, Layer, Rgba, Shadow, Text, TextBox, Timeline
 
@@ -44,8 +45,11 @@ class Aid:
         return "" if self.after >= ENOUGH else f'The text "{words}" has a contrast of {self.after:.1f} at its worst.'
 
 
-def made_legible(timeline: Timeline, ffmpeg: FFmpeg) -> tuple[Timeline, dict[int, Aid]]:
-    """The Timeline with what its texts need, and what that was, by the layer's place. Costs nothing where no text asks.
+def made_legible(
+    timeline: Timeline, ffmpeg: FFmpeg, seen_before: Seen | None = None
+) -> tuple[Timeline, dict[int, Aid]]:
+    """The Timeline with what its texts need, and what that was, by the layer's place. Costs nothing where no text asks,
+    and little where the picture was seen before.
 
     Raises:
         TextError: a text cannot be drawn.
@@ -58,7 +62,7 @@ def made_legible(timeline: Timeline, ffmpeg: FFmpeg) -> tuple[Timeline, dict[int
     }
     if not asking:
         return timeline, {}
-    samples = sample(timeline, list(asking.values()), ffmpeg)
+    samples = sample(timeline, list(asking.values()), ffmpeg, seen_before)
     canvas = Canvas(timeline.width, timeline.height)
     layers, aids = list(timeline.layers), {}
     for place, layer in asking.items():

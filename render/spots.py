@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from render.ffmpeg import FFmpeg
 from render.layout import Canvas
 from render.legibility import made_legible
+from render.seen import Seen
 from render.text import draw, picture, room_of
 from render.timeline import Box, Layer, Picture, Text, Timeline
 from render.typeset import typeset
@@ -39,14 +40,14 @@ class Spot:
     setting: Setting | None = None
 
 
-def spots(timeline: Timeline, ffmpeg: FFmpeg) -> tuple[Spot, ...]:
+def spots(timeline: Timeline, ffmpeg: FFmpeg, seen: Seen | None = None) -> tuple[Spot, ...]:
     """Every text and picture, the lowest first.
 
     Raises:
         TextError: one cannot be drawn.
         FFmpegError, Cancelled: the picture behind one cannot be had.
     """
-    timeline, aids = made_legible(timeline, ffmpeg)
+    timeline, aids = made_legible(timeline, ffmpeg, seen)
     canvas = Canvas(timeline.width, timeline.height)
     rate = float(timeline.rate)
     found: list[Spot] = []

@@ -12,6 +12,7 @@ from render.errors import MediaError
 from render.executor import limits_of
 from render.ffmpeg import FFmpeg
 from render.legibility import made_legible, sentences
+from render.seen import Seen
 from render.smooth import smoothed_at
 from render.timeline import Media, Timeline
 
@@ -30,8 +31,9 @@ class Still:
     warnings: tuple[str, ...]
 
 
-def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Still:
-    """Make the frame `frame`, from 0 up to the film's frames. `workdir` holds what is drawn for it.
+def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg, seen: Seen | None = None) -> Still:
+    """Make the frame `frame`, from 0 up to the film's frames. `workdir` holds what is drawn for it; grounds that were
+    `seen` before are not decoded again.
 
     It is the film's own frame, except that the source frame under it may be one off where the source's frames do not
     lie at whole multiples of its frame time.
@@ -40,15 +42,25 @@ def still(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Stil
         TextError, MediaError: an overlay cannot be drawn, a clip ends before its time.
         FFmpegError, Cancelled: the run did not deliver.
     """
-    timeline, aids = made_legible(_at(timeline, frame), ffmpeg)
-    timeline = smoothed_at(timeline, frame, workdir, ffmpeg)
+    timeline, aids = made_legible(_at(timeline, frame), ffmpeg, seen)
+    file = _ground_file(timeline, frame, seen) if seen else None
+    if not (file and file.is_there):
+        timeline = smoothed_at(timeline, frame, workdir, ffmpeg)
     lowered, warnings = lower(timeline, workdir, frame)
-    args = [*graph.still_args(lowered, frame, _THREADS), *_PNG]
     limits = limits_of(timeline, _THREADS, WALL_S)
-    png = ffmpeg.capture(["-v", "error", *args], wall_s=WALL_S, limits=limits).stdout
+    args = [*graph.still_args(lowered, frame, _THREADS, file=file), *_PNG]
+    writes = seen.folder if seen else None
+    png = ffmpeg.capture(["-v", "error", "-y", *args], wall_s=WALL_S, limits=limits, writes=writes).stdout
     if not png:
         raise MediaError("a clip ends before this second; the file is damaged")
+    if seen and file and not file.is_there:
+        seen.keep(file.path)
     return Still(png, sentences(aids) + warnings)
+
+
+def _ground_file(timeline: Timeline, frame: int, seen: Seen) -> graph.GroundFile:
+    path = seen.path(graph.still_part(timeline, frame), timeline, "ground")
+    return graph.GroundFile(path, True) if seen.use(path) else graph.GroundFile(seen.unfinished(path), False)
 
 
 def _at(timeline: Timeline, frame: int) -> Timeline:

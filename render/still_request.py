@@ -10,7 +10,7 @@ from render.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Which FFmpeg draws, in which folder, that is emptied for each request; who started this; how many seconds a
+    """Which FFmpeg draws, in which folder, that is emptied at the start; who started this; how many seconds a
     request may take, and after how many without one the process ends."""
 
     executable: str

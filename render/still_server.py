@@ -24,6 +24,7 @@ from render.errors import FFmpegError, RenderError
 from render.ffmpeg import FFmpeg
 from render.plain import from_plain, to_plain
 from render.sandbox import MIB, Sandbox, die_with_parent
+from render.seen import Seen
 from render.spots import spots
 from render.still import still
 from render.still_request import Reply, Request, Setup
@@ -41,11 +42,21 @@ def main(argv: list[str]) -> int:
     if not die_with_parent(setup.parent):
         return 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever started this ends it
+    shutil.rmtree(setup.folder, ignore_errors=True)
+    _seen(setup).folder.mkdir(parents=True)
     gc.freeze()  # children that look at what they share would copy it
     for line in _lines(setup.idle_s):
         reply, body = _apart(setup, line)
         _write(1, json.dumps(to_plain(reply)).encode() + b"\n" + body)
     return 0
+
+
+def _work(setup: Setup) -> Path:
+    return setup.folder / "work"
+
+
+def _seen(setup: Setup) -> Seen:
+    return Seen(setup.folder / "seen")
 
 
 def _lines(idle_s: float) -> Iterator[bytes]:
@@ -63,8 +74,8 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def _apart(setup: Setup, line: bytes) -> tuple[Reply, bytes]:
     """Answer in a child, which is killed when it takes too long."""
-    shutil.rmtree(setup.folder, ignore_errors=True)
-    setup.folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(_work(setup), ignore_errors=True)
+    _work(setup).mkdir(parents=True, exist_ok=True)
     reading, writing = os.pipe()
     parent = os.getpid()
     # No thread has been started here, so that nothing is cut off in its middle.
@@ -121,10 +132,11 @@ def _answer(setup: Setup, line: bytes) -> tuple[Reply, bytes]:
         request = from_plain(Request, json.loads(line))
         ffmpeg = FFmpeg(setup.executable)
         _confine(setup, request.timeline, ffmpeg)
+        seen = _seen(setup)
         if request.frame is None:
-            body = json.dumps(to_plain(spots(request.timeline, ffmpeg))).encode()
+            body = json.dumps(to_plain(spots(request.timeline, ffmpeg, seen))).encode()
             return Reply(len(body)), body
-        made = still(request.timeline, request.frame, setup.folder, ffmpeg)
+        made = still(request.timeline, request.frame, _work(setup), ffmpeg, seen)
         return Reply(len(made.png), made.warnings), made.png
     except RenderError as exc:
         log = exc.tail if isinstance(exc, FFmpegError) else ""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import answer_rows, eighth_row, memory_rows, moviepy_row, template_row
+from tests.benchmarks import answer_rows, eighth_row, memory_rows, moviepy_row, preview_row, template_row
 from tests.benchmarks.bench import Bench, say
 from tests.benchmarks.measure import grandchild_cpu_s
 from tests.benchmarks.report import Outcome, Row, closing, table, write_json
@@ -28,6 +28,7 @@ ROWS = (
     Row("4", "idle", "API and worker, idle (deploy hook not included)", "<= 150 MB, < 0.5 %", memory_rows.idle),
     Row("7", "submit", "answer to a request, 10,000 jobs queued", "p99 <= 50 ms", answer_rows.submit),
     Row("8", "start", "an idle worker begins a job", "<= 200 ms", answer_rows.start),
+    Row("9", "preview", "a picture of a film that is not made", "<= 400 ms", preview_row.preview),
     Row("10", "eighth", "a minute of film on an eighth of a core", "<= 5 min", eighth_row.eighth),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 from render.errors import MediaError, TextError
 from render.ffmpeg import FFmpeg
 from render.seconds import frame_at, telling_second
+from render.seen import Seen
 from render.slices import slices
 from render.still import still
 from render.timeline import Timeline
@@ -124,6 +126,40 @@ def test_only_what_is_there_is_drawn(tmp_path: Path, ffmpeg: FFmpeg) -> None:
 def test_without_a_clip_it_is_black(tmp_path: Path, ffmpeg: FFmpeg) -> None:
     timeline = Timeline(128, 128, Fraction(30), 30, ())
     assert seen(timeline, 29, tmp_path, ffmpeg).max() < 3
+
+
+@pytest.mark.parametrize("second", [0.5, 1.2], ids=["clip", "crossfade"])
+def test_a_second_that_was_seen_is_not_decoded_again(tmp_path: Path, ffmpeg: FFmpeg, second: float) -> None:
+    clips = [media.clip(tmp_path / f"{name}.mp4", rate="60", seconds=1.8, filters=SOFT) for name in "ab"]
+    seen = Seen(tmp_path / "seen")
+    seen.folder.mkdir()
+
+    def look(text: str) -> bytes:
+        words = {"text": text, "font_size": 200, "legibility": "auto"}
+        video = {"duration": 3, "speed": 1, "fade_in": 1, "transition": "crossfade", "transition_duration": 0.6}
+        timeline = compiled({"video": video, "text_overlays": [words], "output": SMALL}, clips, ffmpeg)
+        pngs = [still(timeline, round(second * 30), tmp_path, ffmpeg, known).png for known in (seen, None)]
+        assert pngs[0] == pngs[1]
+        return pngs[0]
+
+    first = look("one")
+    known = {path.name: path.stat().st_ino for path in seen.folder.iterdir()}
+    assert len(known) == 1 + 8, "the ground, and what legibility looked at"
+    assert look("two") != first
+    assert {path.name: path.stat().st_ino for path in seen.folder.iterdir()} == known
+    media.clip(clips[0], "color=c=navy", rate="60", seconds=1.8)
+    assert look("one") != first
+
+
+def test_what_was_seen_longest_ago_goes(tmp_path: Path) -> None:
+    seen = Seen(tmp_path)
+    for number in range(5):
+        path = tmp_path / f"{number}"
+        with seen.unfinished(path).open("wb") as file:
+            file.truncate(40 << 20)
+        os.utime(seen.unfinished(path), (number, number))
+        seen.keep(seen.unfinished(path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4"]
 
 
 def test_errors_are_those_of_a_render(tmp_path: Path, ffmpeg: FFmpeg) -> None:
