@@ -16,8 +16,12 @@ import pytest
 
 from daemon.errors import PreviewBusy, PreviewFailed, PreviewImpossible
 from daemon.previews import MOST_WAITING, Previews
+from render.ffmpeg import FFmpeg
+from render.still import still
 from render.timeline import Layer, Picture, Timeline
+from tests import media
 from tests.processes import alive, comes, gone
+from tests.render.films import compiled
 
 BLACK = Timeline(128, 128, Fraction(30), 30, ())
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,6 +53,22 @@ def test_one_process_serves_many(make: Callable[..., Previews]) -> None:
     assert previews.picture(BLACK, 4).png.startswith(PNG)
     assert previews.spots(BLACK) == []
     assert previews.pid == first is not None
+
+
+def test_what_needs_a_child_of_its_own_is_drawn_confined_as_well(
+    make: Callable[..., Previews], tmp_path: Path, ffmpeg: FFmpeg
+) -> None:
+    """Frames made by optical flow, and what legibility looks at."""
+    clip = media.clip(tmp_path / "a.mp4", rate="24", seconds=2)
+    video = {"duration": 2, "speed": 0.5, "smooth": "flow"}
+    words = {"text": "Read me", "legibility": "auto"}
+    size = {"width": 270, "height": 480}
+    timeline = compiled({"video": video, "text_overlays": [words], "output": size}, [clip], ffmpeg)
+    previews = make()
+    first = previews.picture(timeline, 15).png
+    (tmp_path / "work").mkdir()
+    assert first == still(timeline, 15, tmp_path / "work", ffmpeg).png
+    assert previews.picture(timeline, 15).png == first
 
 
 def test_a_film_that_cannot_be_made_is_no_fault_of_ours(make: Callable[..., Previews], tmp_path: Path) -> None:
