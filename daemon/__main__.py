@@ -11,6 +11,7 @@ import click
 
 from daemon import __version__
 from daemon.commands import wiring
+from daemon.commands.fonts import fonts
 from daemon.commands.keys import keys
 from daemon.errors import StoreError, VixError
 from daemon.settings import load
@@ -129,6 +130,7 @@ def demo(out: Path | None, keep: bool) -> None:
 
 
 cli.add_command(keys)
+cli.add_command(fonts)
 
 
 @cli.command()

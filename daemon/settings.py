@@ -136,6 +136,19 @@ class Settings(BaseSettings):
         description="Host names, addresses and networks that callbacks and media may come from although they are "
         "private, separated by commas.",
     )
+    fonts_online: bool = Field(
+        True, description="Whether fonts that are not here are fetched from Google Fonts; false asks nobody."
+    )
+    fonts_url: str = Field(
+        "", description="A server of one's own with the paths of Google Fonts, which alone is asked then."
+    )
+    google_fonts_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of Google's Developer API, for its catalogue; without it, the website's is used.",
+    )
+    fonts_mb: Annotated[int, Field(ge=16)] = Field(
+        256, description="MB that fetched fonts may take; the least recently used go first."
+    )
     callback_url: SecretStr = Field(
         SecretStr(""), description="The operator's own URL: told of the end of every job, beside the job's own."
     )
@@ -197,6 +210,15 @@ class Settings(BaseSettings):
     def _known_callback(cls, value: SecretStr) -> SecretStr:
         return _url(value, "http", "https")
 
+    @field_validator("fonts_url", mode="after")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if not re.fullmatch(r"(https?://[a-z0-9.:\[\]_-]+/?)?", value):
+            raise ValueError(
+                "must be empty or an address without a path, in small letters, such as http://fonts.lan:8000"
+            )
+        return value.rstrip("/")
+
     @field_validator("secret", mode="after")
     @classmethod
     def _hexadecimal(cls, value: SecretStr) -> SecretStr:
@@ -246,6 +268,11 @@ class Settings(BaseSettings):
     def fonts(self) -> Path:
         """The operator's own fonts."""
         return self.data / "fonts"
+
+    @property
+    def google_fonts(self) -> Path:
+        """Fonts that were fetched from Google Fonts, and its catalogue."""
+        return self.data / "google_fonts"
 
     @property
     def catalogue(self) -> Path:

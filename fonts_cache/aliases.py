@@ -21,6 +21,8 @@ METRIC = {
 
 STYLISTIC = {
     "Arial Black": "Anton",
+    "Arial Narrow": "Arimo",
+    "Trebuchet MS": "Arimo",
     "Helvetica Neue": "Arimo",
     "Verdana": "Arimo",
     "Tahoma": "Arimo",
@@ -60,3 +62,22 @@ GENERIC = {
 }
 
 ALIASES = METRIC | STYLISTIC | GENERIC
+
+# Better twins, where Google Fonts can be asked: the first three have the very widths of their models.
+FETCHED = {
+    "Calibri": "Carlito",
+    "Cambria": "Caladea",
+    "Georgia": "Gelasio",
+    "Arial Narrow": "Archivo Narrow",
+    "Arial Black": "Archivo Black",
+    "Baskerville": "Libre Baskerville",
+    "Bodoni": "Bodoni Moda",
+    "Century Gothic": "Didact Gothic",
+    "Consolas": "Inconsolata",
+    "Futura": "Jost",
+    "Garamond": "EB Garamond",
+    "Segoe UI": "Open Sans",
+    "Trebuchet MS": "Fira Sans",
+}
+# Twins with the widths of their models are as good as what was asked for.
+SILENT = {*METRIC, *GENERIC, "Calibri", "Cambria", "Georgia"}

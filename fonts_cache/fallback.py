@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fonts_cache.cache import FontCache, UnknownFont
+from fonts_cache.cache import FontCache
 from fonts_cache.coverage import Wanted, coverage, uncovered
 
 EMOJI = "Twemoji Mozilla"
@@ -64,13 +64,13 @@ def chain(fonts: FontCache, family: str, weight: int, italic: bool, text: str) -
 
 def _emoji(fonts: FontCache, text: str) -> Path | None:
     """The emoji font, where it has any of the characters: that a text font has it, too, does not make it a picture."""
-    path = _path(fonts, EMOJI, 400)
+    path = fonts.own(EMOJI, 400)
     points = coverage(path) if path else ()
     return path if any(char >= _FIRST_EMOJI and ord(char) in points for char in text) else None
 
 
 def _shipped(fonts: FontCache, weight: int, chars: list[str]) -> Iterator[Path]:
-    yield from (path for family in SHIPPED if (path := _path(fonts, family, weight)))
+    yield from (path for family in SHIPPED if (path := fonts.own(family, weight)))
 
 
 def _installed(fonts: FontCache, weight: int, chars: list[str]) -> Iterator[Path]:
@@ -78,18 +78,11 @@ def _installed(fonts: FontCache, weight: int, chars: list[str]) -> Iterator[Path
 
 
 def _made_for(fonts: FontCache, weight: int, chars: list[str]) -> Iterator[Path]:
-    """Fonts of the families that are made for the scripts of some characters, wherever they come from."""
+    """Fonts of the families that are made for the scripts of some characters, fetched where they may be."""
     families = dict.fromkeys(family for char in chars for family in _families(char))
-    yield from (path for family in families if (path := _path(fonts, family, weight)))
+    yield from (path for family in families if (path := fonts.fetched(family, weight)))
 
 
 def _families(char: str) -> tuple[str, ...]:
     word = unicodedata.name(char, "").split(" ", 1)[0].split("-", 1)[0]
     return _FAMILIES.get(word, (f"Noto Sans {word.title()}", *_SYMBOLS) if word else ())
-
-
-def _path(fonts: FontCache, family: str, weight: int) -> Path | None:
-    try:
-        return fonts.path(family, weight)
-    except UnknownFont:
-        return None

@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.settings": ("daemon.errors", "daemon.failpoints", "daemon.jobs"),
     "daemon.signing": ("daemon.errors",),
     "daemon.sources": ("daemon.errors", "daemon.outbound", "daemon.sources", "render"),
+    "daemon.sources.google_fonts": ("daemon.errors", "daemon.outbound", "fonts_cache"),
     "daemon.store": (
         *("daemon.errors", "daemon.estimate", "daemon.failpoints", "daemon.jobs", "daemon.store", "daemon.targets"),
     ),

@@ -33,7 +33,6 @@ from daemon.web.access import access_rules
 from daemon.web.app import create_app
 from daemon.web.server import serve
 from daemon.web.services import Services
-from fonts_cache import FontCache
 
 
 def run(settings: Settings) -> None:
@@ -76,7 +75,7 @@ def _services(settings: Settings, database: Database) -> Services:
         signer=LinkSigner(wiring.pepper(settings)),
         library=Library(settings.library_folder),
         catalogue=only_known(settings.catalogue),
-        fonts=FontCache(settings.fonts),
+        fonts=wiring.fonts(settings, may_fetch=False),
         previews=Previews(lambda: wiring.ffmpeg(settings).executable, settings.data / "preview"),
         ring=Doorbell(wiring.queue_target(settings)).ring,
         check_url=Guard(settings.private_hosts).check_url,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from daemon.commands import wiring
 from daemon.errors import VixError
 from daemon.limits import LEAST_FREE_BYTES
 from daemon.settings import Settings
@@ -19,7 +20,7 @@ from daemon.sources.library import Library
 from daemon.store.database import open_database
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
-from fonts_cache import FontCache
+from fonts_cache import GoogleFonts
 from render.errors import FFmpegError
 from render.ffmpeg import FFmpeg
 from render.sandbox import sandbox_report
@@ -125,8 +126,21 @@ def _library(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
 
 
 def _fonts(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
-    names = FontCache(settings.fonts).families()
-    yield Finding("Arial" in names, "fonts", f"{len(names)} names", "the package is damaged; clone it again")
+    """A network that is not there does not stop a film, so only a damaged package fails."""
+    fonts = wiring.fonts(settings, may_fetch=False)
+    names = fonts.families()
+    seen = f"{len(names)} names here; {_google(fonts.google)}"
+    yield Finding("Arial" in names, "fonts", seen, "the package is damaged; clone it again")
+
+
+def _google(google: GoogleFonts | None) -> str:
+    if google is None:
+        return "no others are fetched, as VIX_FONTS_ONLINE says"
+    kept, families = google.kept(), len(google.families())
+    size = f"{len(kept)} faces fetched, {sum(one.size for one in kept) / 2**20:.1f} MB"
+    known = f"{families} families of Google Fonts known" if families else "the worker fetches the list of Google Fonts"
+    trouble = google.trouble()
+    return f"{known}; {size}" + (f"; it could not be asked: {trouble}" if trouble else "")
 
 
 def _worker(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:

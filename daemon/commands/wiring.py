@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from daemon.store.callbacks import NewCallback
     from daemon.store.database import Database
     from daemon.store.keys import KeyStore
+    from fonts_cache import FontCache
     from render.ffmpeg import FFmpeg
 
 # Imports stand inside the functions: the API must not load what only the worker needs, and `--help` loads neither.
@@ -156,20 +157,35 @@ def ffmpeg(settings: Settings, pass_fds: tuple[int, ...] = ()) -> FFmpeg:
     return FFmpeg(executable, pass_fds=pass_fds, niceness=_NICENESS)
 
 
+def fonts(settings: Settings, *, may_fetch: bool) -> FontCache:
+    """Open the fonts. Only what `may_fetch` asks the network; others know what lies here."""
+    from fonts_cache import FontCache, GoogleFonts, Routes
+    from fonts_cache.cache import SYSTEM
+
+    if not settings.fonts_online:
+        return FontCache(settings.fonts, (settings.google_fonts, *SYSTEM))
+    fetch = None
+    if may_fetch:
+        from daemon.sources.google_fonts import fetcher
+
+        fetch = fetcher(settings.fonts_url, settings.private_hosts)
+    routes = Routes(settings.fonts_url, settings.google_fonts_key.get_secret_value())
+    google = GoogleFonts(settings.google_fonts, routes, fetch, most_total_bytes=settings.fonts_mb * 2**20)
+    return FontCache(settings.fonts, google=google)
+
+
 def sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
     """Build what films take their material from."""
     from daemon.kinds.base import Sources
     from daemon.sources.catalogue import Catalogue
     from daemon.sources.library import Library
-    from fonts_cache import FontCache
     from render.inspect import inspect_clip
     from render.listen import listen
 
     catalogue = Catalogue(settings.catalogue, lambda path: inspect_clip(path, ffmpeg))
-    fonts = FontCache(settings.fonts)
     # By way of the catalogue, so that the API, which starts no FFmpeg, knows of a track once it was used.
     known = partial(catalogue.track, listen=lambda path: listen(path, ffmpeg))
-    return Sources(Library(settings.library_folder), catalogue, fonts, known)
+    return Sources(Library(settings.library_folder), catalogue, fonts(settings, may_fetch=True), known)
 
 
 def tools(settings: Settings, ffmpeg: FFmpeg) -> Tools:

@@ -35,11 +35,13 @@ from daemon.worker.loop import Outcome, Place, Rules, RunJob, Worker
 from daemon.worker.pulse import beats_through
 from daemon.worker.space import Ballast, Space
 from daemon.worker.ticker import Ticker
+from fonts_cache import FontCache, NotFetched
 from render.errors import FFmpegError
 from render.ffmpeg import FFmpeg
 from render.sandbox import sandbox_report
 
 _CHECK_EVERY_S = 86_400.0
+_FONTS_EVERY_S = 900.0
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,7 @@ def _worker(settings: Settings, lock: WorkerLock, database: Database, pulse: Cal
         beside=[
             courier,
             Scheduler({"retention": (EVERY_MIN, retention.prune)}),
+            Ticker("fonts", _FONTS_EVERY_S, lambda: _refresh_fonts(material.fonts), at_once=True, join_s=1.0),
             Ticker("check", _CHECK_EVERY_S, lambda: _check(database, worker), at_once=True),
             _filled_library(settings),
         ],
@@ -112,6 +115,16 @@ def _check(database: Database, worker: Worker) -> None:
         database.check()
     except DatabaseCorrupt as exc:
         worker.stop(exc)
+
+
+def _refresh_fonts(fonts: FontCache) -> None:
+    """Keep the list of families young, so that the API can tell a typo without asking anybody."""
+    if fonts.google is None:
+        return
+    try:
+        fonts.google.refresh()
+    except NotFetched as exc:
+        _log.info("The list of fonts could not be fetched.", extra={"action": "no_font_list", "reason": str(exc)})
 
 
 @contextmanager

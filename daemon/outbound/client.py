@@ -69,7 +69,9 @@ class TooManyRedirects(VixError):
 
     code = "too_many_redirects"
     permanent = True
-    message = f"It redirects more than {MOST_REDIRECTS} times."
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"It redirects more than {most} times." if most else "It redirects, which is not followed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,13 @@ class Outbound:
             return Answer(response.status_code, dict(response.headers), bytes(read[:most_bytes]))
 
     @contextmanager
-    def get(self, target: Target, deadline: Deadline) -> Iterator[httpx.Response]:
+    def get(self, target: Target, deadline: Deadline, most_redirects: int = MOST_REDIRECTS) -> Iterator[httpx.Response]:
         """Ask for something, following redirects, each checked like the first. The body is there to be read.
 
         Raises:
             UrlRefused, NotReached, Refused, TooManyRedirects: it is not to be had.
         """
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(most_redirects + 1):
             with self._exchange("GET", target, {}, None, deadline) as response:
                 if response.status_code not in _REDIRECTS:
                     if response.status_code != 200:
@@ -130,7 +132,7 @@ class Outbound:
                     yield response
                     return
                 target = follow(target, response.headers.get("location", ""))
-        raise TooManyRedirects
+        raise TooManyRedirects(most_redirects)
 
     @contextmanager
     def _exchange(

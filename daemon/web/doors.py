@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from daemon.web import callbacks, download, events, generate, health, jobs, library, manual, metrics, preview, status
+from daemon.web import (
+    callbacks,
+    download,
+    events,
+    fonts,
+    generate,
+    health,
+    jobs,
+    library,
+    manual,
+    metrics,
+    preview,
+    status,
+)
 from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
 from daemon.web.admin_doors import ADMIN_DOORS
 from daemon.web.docs import with_documentation
@@ -23,6 +36,7 @@ DOORS = with_documentation(
     Door("POST", "/v1/jobs/{job_id}/callbacks/redeliver", callbacks.redeliver, SUBMIT, manual.REDELIVER),
     Door("GET", "/v1/styles", library.styles, READ, manual.STYLES),
     Door("GET", "/v1/audio", library.audio, READ, manual.AUDIO),
+    Door("GET", "/v1/fonts", fonts.fonts, READ, manual.FONTS),
     Door("GET", "/metrics", metrics.metrics, METRICS, manual.METRICS),
     *ADMIN_DOORS,
 )

@@ -118,8 +118,12 @@ def _ffmpeg(services: Services, workers: Workers) -> Check:
 
 
 def _fonts(services: Services, workers: Workers) -> Check:
-    known = len(services.fonts.families())
-    return Check(known > 0, f"{known} names known")
+    known, google = len(services.fonts.families()), services.fonts.google
+    if google is None:
+        return Check(known > 0, f"{known} names known, none is fetched")
+    families, age_s = len(google.families()), google.age_s()
+    seen = f"{families} of Google Fonts, a list of {age_s / 3600:.0f} h ago" if age_s is not None else "no others yet"
+    return Check(known > 0, f"{known} names known, {seen}")
 
 
 CHECKS: dict[str, Callable[[Services, Workers], Check]] = {

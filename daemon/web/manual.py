@@ -19,7 +19,7 @@ from daemon.errors import (
 )
 from daemon.jobs import Status
 from daemon.kinds import KINDS
-from daemon.web import events, jobs, models, preview, repeats
+from daemon.web import events, fonts, jobs, models, preview, repeats
 from daemon.web.bodies import MAX_BODY_BYTES
 from daemon.web.door import Manual, Parameter, Reply
 from daemon.web.download import RangeNotSatisfiable
@@ -125,6 +125,33 @@ HEALTH = Manual(
         200: Reply("Everything works.", models.Free, {"status": "ok"}),
         503: Reply("Something does not; `checks` says what.", models.Free, {"status": "failing"}),
     },
+)
+FONTS = Manual(
+    "Library",
+    "The families that `font` can name: those that lie here, and those of Google Fonts as they were last seen.",
+    {
+        200: Reply(
+            "Those whose names begin with `q`, then those that hold it.",
+            models.FontFamilies,
+            {
+                "items": [
+                    {
+                        "family": "Playfair Display",
+                        "category": "serif",
+                        "styles": ["400", "400i", "700", "900"],
+                        "here": ["400", "400i", "700"],
+                        "twin": None,
+                    }
+                ],
+                "next": None,
+            },
+        )
+    },
+    parameters=(
+        Parameter("q", "query", "Part of a name.", {"type": "string", "maxLength": 100}, "play"),
+        Parameter("limit", "query", "How many; 100 by default.", _whole(1, fonts.MOST), 20),
+    ),
+    errors=(SpecError,),
 )
 METRICS = Manual(
     "Service",

@@ -216,6 +216,23 @@ class Tracks(Shape):
     next: None
 
 
+class FontFamily(Shape):
+    """A family that `font` can name."""
+
+    family: str
+    category: str | None = Field(description="As Google Fonts has it; null where it is not known.")
+    styles: list[str] = Field(description="Weights; an `i` is italic. Others give the nearest of these.")
+    here: list[str] = Field(description="Those that lie here; the others are fetched when a film needs them.")
+    twin: str | None = Field(description="For a well-known name that is not free: the family used in its place.")
+
+
+class FontFamilies(Shape):
+    """Families that can be asked for."""
+
+    items: list[FontFamily]
+    next: None
+
+
 class Index(Shape):
     """What this is and where to look next."""
 

@@ -50,13 +50,15 @@ class Bench:
         return folder
 
     def env(self, data: Path) -> dict[str, str]:
-        """The environment of our own processes: all settings at their defaults but the folders and the port."""
+        """The environment of our own processes: all settings at their defaults but the folders, the
+        port and the network."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VIX_") and name != "FFMPEG"}
         return kept | {
             "VIX_DATA": str(data),
             "VIX_LIBRARY": str(self.footage.library),
             "VIX_HOST": "127.0.0.1",
             "VIX_PORT": "0",
+            "VIX_FONTS_ONLINE": "0",
             "VIX_THREADS": str(self.threads),
             "VIX_LOG_LEVEL": "WARNING",
             "PYTHONPATH": str(ROOT),

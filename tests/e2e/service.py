@@ -68,7 +68,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         """What the processes see: nothing of the tester's own settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VIX_") and name != "FFMPEG"}
-        ours = {"DATA": str(self.data), "LIBRARY": str(self.library), "PORT": "0", **self.settings}
+        ours = {"DATA": str(self.data), "LIBRARY": str(self.library), "PORT": "0", "FONTS_ONLINE": "0", **self.settings}
         named = {name if name == "FFMPEG" else f"VIX_{name}": value for name, value in ours.items()}
         return kept | {"PYTHONPATH": str(ROOT)} | named
 

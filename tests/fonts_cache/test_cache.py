@@ -18,11 +18,9 @@ from hypothesis import strategies as st
 from fonts_cache import FontCache, UnknownFont
 from fonts_cache.aliases import ALIASES
 from fonts_cache.cache import SHIPPED
+from tests.fonts_cache.faces import make_font
 
-# Not by `import`: fontTools ships no types.
-FontBuilder: Any = import_module("fontTools.fontBuilder").FontBuilder
-TTFont: Any = import_module("fontTools.ttLib").TTFont
-TTGlyphPen: Any = import_module("fontTools.pens.ttGlyphPen").TTGlyphPen
+TTFont: Any = import_module("fontTools.ttLib").TTFont  # Not by `import`: fontTools ships no types.
 
 OFL_FAMILIES = [
     *("Anton", "Arimo", "Caveat", "Comic Neue", "Cousine", "Montserrat"),
@@ -30,27 +28,6 @@ OFL_FAMILIES = [
     *("Noto Sans Symbols", "Noto Sans Symbols2", "Noto Sans Thai"),
     *("Playfair Display", "Tinos", "Twemoji Mozilla"),
 ]
-
-
-def make_font(
-    path: Path, family: str, weight: int = 400, italic: bool = False, axis: bool = False, width: int = 5
-) -> Path:
-    """A font file with one empty glyph."""
-    builder = FontBuilder(1000)
-    builder.setupGlyphOrder([".notdef"])
-    builder.setupCharacterMap({})
-    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph()})
-    builder.setupHorizontalMetrics({".notdef": (500, 0)})
-    builder.setupHorizontalHeader(ascent=800, descent=-200)
-    names = {"familyName": family, "styleName": "Regular"}
-    builder.setupNameTable(names if width == 5 else names | {"typographicFamily": family.split()[0]})
-    builder.setupOS2(usWeightClass=weight, usWidthClass=width, fsSelection=1 if italic else 0x40)
-    builder.setupPost()
-    if axis:
-        builder.setupFvar([("wght", 100, 400, 900, "Weight")], [])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    builder.save(path)
-    return path
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_a_jobs_whole_life_fits_the_schemas(house: House) -> None:
     hold("POST", "/v1/jobs/{job_id}/retry", refused.status_code, refused.json())
     wrong = house.client.post("/v1/generate", json={"video": 1})
     hold("POST", "/v1/generate", wrong.status_code, wrong.json())
-    for path in ("/v1/styles", "/v1/audio", "/"):
+    for path in ("/v1/styles", "/v1/audio", "/v1/fonts", "/"):
         hold("GET", path, 200, house.client.get(path).json())
 
 
