@@ -25,8 +25,6 @@ from render.sandbox import ENVIRONMENT, Child, Limits, Sandbox, die_with_parent,
 _BAD_FILE, _NO_SPACE = 4, 5
 # Signals that a decoder or OpenCV dies of by itself; SIGKILL comes from outside, as when memory runs out.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-# OpenBLAS, which is not used, takes memory for every core.
-_ENVIRONMENT = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "1"}
 _LIMITS = Limits()
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,7 +76,7 @@ def ask(
     child = Child(
         [sys.executable, "-m", module, json.dumps(to_plain(envelope))],
         pass_fds=ffmpeg.pass_fds,
-        env=_ENVIRONMENT,
+        env=ENVIRONMENT,
         cwd=_ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from render.colour import blurred, fit, graded
 from render.ffmpeg import source
+from render.looks import looked
 from render.slices import Slice
 from render.sound import decimal
 from render.timeline import Layer, Media, Timeline
@@ -73,6 +74,7 @@ class _Shot:
             steps.append(f"fps={rate}:start_time=0")
         steps += fit(media, timeline.width, timeline.height)
         steps += graded(media.grade)
+        steps += looked(media.look)
         steps += blurred(media.grade.blur_px, timeline.width, timeline.height)
         if blended:
             # Neighbouring frames are mixed by their distance in time. For 20 s of film from 30 fps at half speed that

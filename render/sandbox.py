@@ -43,8 +43,9 @@ _FACTS = (
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system", "/sys/fs/cgroup"),
 )
 # All that a child is told. glibc reserves up to 128 MB of address space for each thread if it may; two such arenas cost
-# no CPU time and make the limit on address space mean something.
-ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"}
+# no CPU time and make the limit on address space mean something. OpenBLAS, which nothing uses, would take some for
+# every core.
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _libc = ctypes.CDLL(None, use_errno=True)
 _Stream = int | IO[bytes] | None
 

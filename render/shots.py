@@ -60,7 +60,9 @@ def lay_out(
         )
         start = at - overlap if crossing else at
         length = _shot_frames(available, rate, frames - start)
-        media = replace(_media(clip, start, length, speed, rate, canvas, grade, seed), smooth=video.smooth)
+        media = replace(
+            _media(clip, start, length, speed, rate, canvas, grade, seed), smooth=video.smooth, look=video.look
+        )
         yield Layer(media, start, length, transition=crossing)
         at, alone = start + length, start + length - at
         if at >= frames:

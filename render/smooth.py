@@ -106,8 +106,8 @@ def smoothed(
 
 
 def smoothed_at(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -> Timeline:
-    """The same for one frame of a film: nothing else is made, and the clip begins there. While clips cross over, their
-    frames are blended instead.
+    """The same for one frame of a film, by this process itself, which is to be a short-lived one: nothing else is made,
+    and the clip begins there. While clips cross over, their frames are blended instead.
 
     Raises:
         MediaError, FFmpegError, Cancelled: as `smoothed` does.
@@ -121,7 +121,7 @@ def smoothed_at(timeline: Timeline, frame: int, workdir: Path, ffmpeg: FFmpeg) -
     ((number, layer),) = seen
     out = workdir / "smooth.mp4"
     first = frame - layer.start
-    _make(replace(_task(layer, timeline, out), first=first, frames=1), ffmpeg, lambda frames: None, 0)
+    _smooth(replace(_task(layer, timeline, out), first=first, frames=1), ffmpeg)
     media = _replaced(layer, out, timeline)
     begun = replace(layer, content=media, start=frame, frames=layer.frames - first, transition=None)
     layers = timeline.layers
@@ -140,7 +140,8 @@ def _replaced(layer: Layer, out: Path, timeline: Timeline) -> Media:
     whole = Box(0, 0, timeline.width, timeline.height)
     return Media(
         out, Fraction(0), Fraction(1), timeline.rate, timeline.width, timeline.height, whole,
-        grade=media.grade, smooth="off",
+        grade=media.grade, look=media.look,
+        smooth="off",
     )  # fmt: skip
 
 
@@ -166,7 +167,13 @@ def _make(task: _Task, ffmpeg: FFmpeg, on_frames: Callable[[int], object], done:
     return float(made["cpu_s"])
 
 
-def _smooth(task: _Task, ffmpeg: FFmpeg) -> _Made:
+def _smooth_and_tell(task: _Task, ffmpeg: FFmpeg) -> _Made:
+    _smooth(task, ffmpeg, lambda: print(flush=True))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return _Made(sum(one.ru_utime + one.ru_stime for one in used))
+
+
+def _smooth(task: _Task, ffmpeg: FFmpeg, on_some: Callable[[], object] = lambda: None) -> None:
     size = f"{task.width}x{task.height}"
     rate = f"{task.rate.numerator}/{task.rate.denominator}"
     limits = Limits(file_bytes=resource.getrlimit(resource.RLIMIT_FSIZE)[0])
@@ -175,20 +182,18 @@ def _smooth(task: _Task, ffmpeg: FFmpeg) -> _Made:
     with closing(_Decoder(task, ffmpeg)) as decoder:
         ffmpeg.feed(
             ["-y", *raw, *_ENCODE, *tags, "-threads", "1", "-f", "mp4", str(task.out)],
-            (part for frame in _frames(task, decoder.frames()) for part in _bytes(frame)),
+            (part for frame in _frames(task, decoder.frames(), on_some) for part in _bytes(frame)),
             wall_s=math.inf,
             writes=task.out.parent,
             limits=limits,
         )
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return _Made(sum(one.ru_utime + one.ru_stime for one in used))
 
 
 def _bytes(frame: Frame) -> Iterator[memoryview]:
     return (memoryview(plane.tobytes()) for plane in frame)
 
 
-def _frames(task: _Task, source_frames: Iterator[Frame]) -> Iterator[Frame]:
+def _frames(task: _Task, source_frames: Iterator[Frame], on_some: Callable[[], object]) -> Iterator[Frame]:
     """The film's frames: those of the source, and between them what the flow makes of both."""
     from render.flow import Between, Flow
 
@@ -211,7 +216,7 @@ def _frames(task: _Task, source_frames: Iterator[Frame]) -> Iterator[Frame]:
             pair = pair or flow.between(first, second)
             yield flow.frame(pair, float(share))
         if number % _TELL_EVERY == _TELL_EVERY - 1:
-            print(flush=True)
+            on_some()
 
 
 class _Decoder:
@@ -279,4 +284,4 @@ class _Decoder:
 
 
 if __name__ == "__main__":
-    sys.exit(answer(sys.argv[1:], _Task, _smooth))
+    sys.exit(answer(sys.argv[1:], _Task, _smooth_and_tell))

@@ -17,6 +17,7 @@ from render.fieldtypes import (
     FontSize,
     FontWeight,
     LogoMotion,
+    LookName,
     MarginPx,
     MotionSeconds,
     Number,
@@ -53,6 +54,9 @@ class Video(Strict):
     blur: Annotated[Number, Field(ge=0, le=100)] = Field(0, description="Radius in px.")
     fade_in: Seconds = Field(0, description="Seconds from black.")
     fade_out: Seconds = Field(0, description="Seconds to black.")
+    look: LookName = Field(
+        "none", description="Colour over all: `none`, `noir`, `sepia`, `teal`, `film`, `dusk` or `frost`."
+    )
     smooth: Smooth = Field("blend", description="Slow motion from slow sources: `off`, `blend` or `flow`.")
     transition: Crossing = Field("cut", description="Between clips: `cut`, `crossfade`, `dip`, `push` or `wipe`.")
     transition_duration: Annotated[Number, Field(ge=0.1, le=5)] = Field(0.5, description="Seconds that it takes.")

@@ -68,7 +68,8 @@ class Media:
     source px and has the canvas's shape. `rate` is the source's frames a second. `matrix` and `full_range` say how
     its YUV is meant, `hdr` names the transfer of a high dynamic range source (`hlg`, `pq`) or is empty.
     `seekable` is false where a seek may land behind its aim. `smooth` says what becomes of a source that gives too few
-    frames: each is shown longer (`off`), neighbours are blended, or frames between are made by optical flow.
+    frames: each is shown longer (`off`), neighbours are blended, or frames between are made by optical flow. `look`
+    names how it is coloured after its grade.
     """
 
     path: Path
@@ -84,6 +85,7 @@ class Media:
     grade: Grade = Grade()
     seekable: bool = True
     smooth: Literal["off", "blend", "flow"] = "blend"
+    look: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

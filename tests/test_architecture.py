@@ -144,6 +144,7 @@ PURE = (
     "motion",
     "shots",
     "transitions",
+    "looks",
 )
 IMPURE_MODULES = (
     "random",

@@ -66,6 +66,11 @@ def test_without_a_seed_and_a_second_it_is_the_same_every_time_and_says_which(se
     assert same.content == answers[0].content
 
 
+def test_frames_that_a_clip_lacks_are_made_for_it(seen: House) -> None:
+    slow = {**SPEC, "video": {**SPEC["video"], "speed": 0.1, "smooth": "flow"}}
+    assert look(seen, slow, t="0.7").shape == (480, 270, 3)
+
+
 def test_boxes_say_where_everything_lies(seen: House) -> None:
     answer = seen.client.post("/v1/preview?boxes=1&t=0.5", json=SPEC)
     assert answer.status_code == 200
