@@ -61,8 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What a child may do: run programs in `runs`, read what is in `reads`, write into the folders `writes`, see what
-    there is in `lists`.
+    """What a child may do: run programs in `runs`, read what is in `reads`, write into the folders `writes`.
 
     The system's programs and libraries may be run and read besides. `niceness` is added to its priority value; with
     any, its disk accesses give way to all others, too.
@@ -71,7 +70,6 @@ class Sandbox:
     runs: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
-    lists: tuple[Path, ...] = ()
     niceness: int = 0
 
     def enter(self) -> None:
@@ -95,7 +93,6 @@ class Sandbox:
             (landlock.READ, (*map(Path, _FACTS), *self.reads)),
             (landlock.RUN, (*map(Path, _SYSTEM), *self.runs)),
             (landlock.WRITE, self.writes),
-            (landlock.LIST, self.lists),
         ):
             for path in paths:
                 grants[path] = grants.get(path, 0) | access

@@ -163,7 +163,6 @@ def _confine(setup: Setup, timeline: Timeline, ffmpeg: FFmpeg) -> None:
         runs=(*python, *ffmpeg.programs()),
         reads=(_ROOT / "render", *files(timeline)),
         writes=(setup.folder,),
-        lists=(_ROOT,),  # where a Python that this one starts looks for `render`
     ).enter()
 
 
