@@ -18,6 +18,8 @@ SHIPPED = Path(__file__).parent / "fonts"
 SYSTEM = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 
 _LONGEST_NAME = 100
+# Letters that somebody may have forgotten of a name, or written too many.
+_SLIPS = 3
 # What stands in for a family that cannot be fetched, by its category.
 _STAND_INS = {"serif": "Tinos", "monospace": "Cousine", "handwriting": "Caveat", "display": "Anton"}
 _PLAIN = "Arimo"
@@ -140,7 +142,10 @@ class FontCache:
         wanted = folded(name[:_LONGEST_NAME])
         names = dict(self._names)
         if self.google:
-            names = {key: one.name for key, one in self.google.families().items()} | names
+            # Of two thousand families only those that a slip may have been meant as: each comparison takes a while.
+            known = self.google.families().items()
+            near = (item for item in known if item[0][0] == wanted[:1] and abs(len(item[0]) - len(wanted)) <= _SLIPS)
+            names = {key: one.name for key, one in near} | names
         return [names[key] for key in difflib.get_close_matches(wanted, names)]
 
     def _face(self, family: str, weight: int, italic: bool) -> Face:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fonts_cache.files import Occupied, Pauses, locked, write_whole
+from fonts_cache.files import PART, Occupied, Pauses, locked, write_whole
 from fonts_cache.matching import nearness
 from fonts_cache.proof import MOST_BYTES, prove
 from fonts_cache.routes import Family, Routes, Rubbish, face_of, is_family, read_catalogue, read_css, variant
@@ -89,7 +89,10 @@ class GoogleFonts:
 
     def age_s(self) -> float | None:
         """How old the catalogue is; None where there is none."""
-        return self._clock() - self._path.stat().st_mtime if self.families() else None
+        try:
+            return self._clock() - self._path.stat().st_mtime if self.families() else None
+        except OSError:
+            return None
 
     def trouble(self) -> str | None:
         """Why Google Fonts could not be asked a short while ago, if so."""
@@ -118,6 +121,8 @@ class GoogleFonts:
             raise NotFetched(reason)
         try:
             with locked(self.root / ".locks" / "catalogue", _PATIENCE_S):
+                if not now and (reason := self._pauses.reason("catalogue", PAUSE_S)):
+                    raise NotFetched(reason)  # as another process has found while this one waited
                 if self._is_due():
                     families = read_catalogue(self._get(self._routes.catalogue_url, _MOST_CATALOGUE_BYTES))
                     plain = {"version": _VERSION, "families": [asdict(family) for family in families]}
@@ -185,6 +190,7 @@ class GoogleFonts:
     def prune(self, most_bytes: int | None = None, *, dry_run: bool = False) -> list[Kept]:
         """Remove the least recently used faces until all take no more than allowed, and say which; what was used within
         an hour stays."""
+        self._remove_parts(dry_run)
         kept = self.kept()
         total, gone = sum(one.size for one in kept), []
         for one in kept:
@@ -198,6 +204,13 @@ class GoogleFonts:
             total -= one.size
             gone.append(one)
         return gone
+
+    def _remove_parts(self, dry_run: bool) -> None:
+        """Remove what processes that were killed have left."""
+        for part in () if dry_run else self.root.glob(f"{PART}*"):
+            with suppress(OSError):
+                if self._clock() - part.stat().st_mtime > _IN_USE_S:
+                    part.unlink()
 
     def _is_due(self) -> bool:
         age_s = self.age_s()

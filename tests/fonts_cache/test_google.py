@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -277,7 +278,9 @@ def test_what_was_killed_while_fetching_holds_nobody_up(google: FakeGoogle, tmp_
     (tmp_path / "google" / ".locks").mkdir(parents=True)
     (tmp_path / "google" / ".locks" / "Inter-400").touch()
     (tmp_path / "google" / ".part-dead").write_bytes(b"half")
+    os.utime(tmp_path / "google" / ".part-dead", (clock() - 4_000, clock() - 4_000))
     assert opened(google, tmp_path, clock).provide("Inter") is None
+    assert not [*(tmp_path / "google").glob(".part-*")]
 
 
 def test_a_font_must_be_what_it_was_asked_for_as(tmp_path: Path) -> None:
