@@ -228,6 +228,9 @@ class GoogleFonts:
         for name in () if now else (path.stem, "server"):
             if reason := self._pauses.reason(name, PAUSE_S):
                 raise NotFetched(reason)
+        self.prune()
+        if sum(one.size for one in self.kept()) >= self._most:
+            raise NotFetched("fonts that are in use take all the room that fetched ones may")
         try:
             return self._downloaded(family, chosen, known)
         except (NotFetched, Rubbish, Occupied, OSError) as exc:

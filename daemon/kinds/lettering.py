@@ -42,7 +42,9 @@ class Lettering:
             return ()
         named = ", ".join(f"U+{ord(char):04X} {char}" for char in list(self._missing)[:_MOST_NAMED])
         more = f" and {len(self._missing) - _MOST_NAMED} more" if len(self._missing) > _MOST_NAMED else ""
-        return (f"No font that is there has a glyph for {named}{more}; an empty box is drawn instead.",)
+        google = self._fonts.google
+        may_come = "unless one is fetched for the film, " if google is not None and not google.is_asked else ""
+        return (f"No font that is there has a glyph for {named}{more}; {may_come}an empty box is drawn instead.",)
 
 
 def warnings_of(texts: list[Words], fonts: FontCache) -> tuple[str, ...]:

@@ -251,9 +251,11 @@ def test_the_least_used_leave_first(google: FakeGoogle, tmp_path: Path, clock: C
 
 def test_what_is_fetched_pushes_out_what_is_old(google: FakeGoogle, tmp_path: Path, clock: Clock) -> None:
     cache = opened(google, tmp_path, clock, most_bytes=1)
-    cache.provide("Inter")
+    assert cache.provide("Inter") is None
+    assert "take all the room" in (cache.provide("Lobster Two") or "")
+    assert not google.asked["/s/Lobster_Two-400.ttf"]
     clock.now_s += 7_200
-    cache.provide("Lobster Two")
+    assert cache.provide("Lobster Two") is None
     assert [one.family for one in store(cache).kept()] == ["Lobster Two"]
 
 

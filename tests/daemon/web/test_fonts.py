@@ -64,6 +64,9 @@ def test_a_family_of_the_list_is_accepted_and_a_slip_is_not(house: House, known:
         answer = seen.client.post("/v1/generate", json={"text_overlays": [{"text": "a", "font": "Lobster Two"}]})
         assert answer.status_code == 202
         assert answer.json()["warnings"] == []
+        answer = seen.client.post("/v1/generate", json={"text_overlays": [{"text": "\u16a0"}]})
+        assert "U+16A0" in answer.json()["warnings"][0]
+        assert "unless one is fetched for the film" in answer.json()["warnings"][0]
         answer = seen.client.post("/v1/generate", json={"text_overlays": [{"text": "a", "font": "Lobster Tow"}]})
         assert answer.status_code == 422
         assert 'Did you mean "Lobster Two"' in answer.json()["message"]
