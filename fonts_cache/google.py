@@ -124,7 +124,7 @@ class GoogleFonts:
                 if not now and (reason := self._pauses.reason("catalogue", PAUSE_S)):
                     raise NotFetched(reason)  # as another process has found while this one waited
                 if self._is_due():
-                    families = read_catalogue(self._get(self._routes.catalogue_url, _MOST_CATALOGUE_BYTES))
+                    families = self._listed()
                     plain = {"version": _VERSION, "families": [asdict(family) for family in families]}
                     write_whole(self._path, json.dumps(plain).encode(), self._clock())
             self._pauses.end("catalogue")
@@ -238,6 +238,17 @@ class GoogleFonts:
             self._pauses.begin(path.stem if is_of_the_face else "server", str(exc))
             raise NotFetched(str(exc), permanent=isinstance(exc, NotFetched) and exc.permanent) from exc
 
+    def _listed(self) -> list[Family]:
+        """The catalogue of the Developer API, or the website's where there is no key or it is refused."""
+        if self._routes.key:
+            try:
+                return read_catalogue(self._get(self._routes.catalogue_url, _MOST_CATALOGUE_BYTES))
+            except NotFetched as exc:
+                if not exc.permanent:
+                    raise
+                _log.warning("Google refuses the key of its Developer API: %s", exc)
+        return read_catalogue(self._get(self._routes.website_url, _MOST_CATALOGUE_BYTES))
+
     def _get(self, url: str, most_bytes: int) -> bytes:
         if self._fetch is None:
             raise NotFetched("nothing is fetched here")
@@ -248,8 +259,7 @@ class GoogleFonts:
         with locked(self.root / ".locks" / path.stem, _PATIENCE_S):
             if path.is_file():  # by another process, while this one waited
                 return path
-            url = self._routes.file_url(self._file_url(family, chosen, known))
-            data = self._get(url, MOST_BYTES)
+            url, data = self._file(family, chosen, known)
             licence = prove(data, *face_of(chosen))
             about = {"family": family, "variant": chosen, "url": url, "licence": (known and known.licence) or licence}
             write_whole(_about(path), json.dumps(about).encode(), self._clock())
@@ -260,10 +270,17 @@ class GoogleFonts:
         self.prune()
         return path
 
-    def _file_url(self, family: str, chosen: str, known: Family | None) -> str:
+    def _file(self, family: str, chosen: str, known: Family | None) -> tuple[str, bytes]:
+        """Where a face is, and its file: where the catalogue says, or where a style sheet says that it is by now."""
         if known and chosen in known.files:
-            return known.files[chosen]
-        return read_css(self._get(self._routes.css_url(family, chosen), _MOST_CSS_BYTES))
+            try:
+                url = self._routes.file_url(known.files[chosen])
+                return url, self._get(url, MOST_BYTES)
+            except (NotFetched, Rubbish) as exc:
+                if isinstance(exc, NotFetched) and not exc.permanent:
+                    raise
+        url = self._routes.file_url(read_css(self._get(self._routes.css_url(family, chosen), _MOST_CSS_BYTES)))
+        return url, self._get(url, MOST_BYTES)
 
 
 def folded(name: str) -> str:

@@ -47,6 +47,11 @@ class Routes:
     def catalogue_url(self) -> str:
         if self.key:
             return f"{self.base or 'https://www.googleapis.com'}/webfonts/v1/webfonts?key={quote(self.key, safe='')}"
+        return self.website_url
+
+    @property
+    def website_url(self) -> str:
+        """The catalogue that needs no key."""
         return f"{self.base or 'https://fonts.google.com'}/metadata/fonts"
 
     def css_url(self, family: str, variant: str) -> str:

@@ -34,8 +34,10 @@ def fetcher(base: str, private_hosts: Sequence[str], *, total_s: float = TOTAL_S
                         raise TooLarge(most_bytes)
                 return bytes(body)
         except Refused as exc:
-            raise NotFetched(str(exc).rstrip("."), permanent=exc.status in (400, 404)) from exc
-        except (NotReached, UrlRefused, TooLarge, TooManyRedirects) as exc:
+            raise NotFetched(str(exc).rstrip("."), permanent=exc.permanent) from exc
+        except TooLarge as exc:
+            raise NotFetched(str(exc).rstrip("."), permanent=True) from exc
+        except (NotReached, UrlRefused, TooManyRedirects) as exc:
             raise NotFetched(str(exc).rstrip(".")) from exc
 
     return fetch

@@ -39,6 +39,8 @@ class FakeGoogle:
             return 200, "json", b")]}'\n" + json.dumps({"familyMetadataList": self._website()}).encode()
         if parts.path == "/css2":
             return self._css(query["family"][0])
+        if not parts.path.startswith("/s/"):
+            return 404, "text/html", b"<html>404</html>"
         family, _, variant = parts.path.removeprefix("/s/").removesuffix(".ttf").rpartition("-")
         weight, italic = int(variant.rstrip("i")), variant.endswith("i")
         return 200, "font/ttf", self.font(family.replace("_", " "), weight, italic)
