@@ -158,7 +158,7 @@ def _glyphs(words: Words, canvas: Canvas, place: Place, font: FontFinder) -> Tex
     return Text(
         text=words.text,
         fonts=font(words.font, words.font_weight, words.italic, words.text),
-        size_px=high if words.fit else size,
+        size_px=low if words.fit else size,
         min_size_px=min(low, high),
         max_size_px=high,
         max_width_px=width,

@@ -46,6 +46,7 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("POST", "/v1/jobs/{job_id}/callbacks/redeliver"): (409, None),  # the job has none
     ("GET", "/v1/styles"): (200, None),
     ("GET", "/v1/audio"): (200, None),
+    ("GET", "/v1/fonts"): (200, None),
     ("GET", "/admin/keys"): (200, None),
     ("POST", "/admin/keys"): (201, {"name": "new"}),
     ("PATCH", "/admin/keys/{key_id}"): (200, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from render.atlas import lower
 from render.errors import TextError
 from render.graph import Lowered, Sprite
 from render.layout import Canvas
+from render.spec import parse_template
+from render.template import compile_template
 from render.timeline import Align, Box, Layer, Margin, Media, Motion, Picture, Place, Shadow, Solid, Text, Timeline
+from tests.render.test_template import clip
 
 ARIMO = FontCache(Path("/nonexistent"), system=()).path("Arial")
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -185,3 +189,12 @@ def test_what_moves_has_a_file_of_its_own_and_keeps_its_place_among_the_others(t
     amounts = [int(frame[..., 3].sum()) for frame in frames]
     assert amounts[0] == 0
     assert amounts == sorted(amounts)
+
+
+def test_a_text_that_may_shrink_is_no_warning_and_one_that_had_to_is(tmp_path: Path) -> None:
+    data = {"text": "much too long for its place", "max_width": 200}
+    for more, said in (({"font_size": 90}, 1), ({"fit": {"min": 10, "max": 90}}, 0)):
+        spec = parse_template({"text_overlays": [{**data, **more}], "output": {"width": 270, "height": 480}})
+        compiled = compile_template(spec, 1, [clip("a", 60)], None, None, lambda *_: (ARIMO,))
+        _, warnings = lower(replace(compiled, layers=compiled.layers[-1:]), tmp_path)
+        assert len(warnings) == said, warnings
