@@ -92,7 +92,7 @@ def test_no_users_word_reaches_the_graph() -> None:
     ("quality", "preset", "crf", "kbps"),
     [
         ("draft", "ultrafast", "24", "96k"),
-        ("social", "superfast", "22.3", "128k"),
+        ("social", "superfast", "21.9", "128k"),
         ("high", "superfast", "20.5", "192k"),
     ],
 )
