@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from render.child import Files, answer, ask
 from render.colour import fit
-from render.errors import MediaError, RenderError
+from render.errors import ClipEndedEarly, MediaError, RenderError
 from render.ffmpeg import FFmpeg, source
 from render.ground import needs_blend
+from render.plain import from_plain
 from render.sandbox import MIB, Limits
 from render.sound import decimal
 from render.timeline import Box, Layer, Media, Timeline
@@ -38,6 +39,8 @@ _MEMORY_FLOOR_MB, _MB_A_MPX = 1_600, 260
 _BYTES_A_PX = 1.0
 # So near to a frame of the source it is that frame.
 _NEAR = Fraction(1, 50)
+# Rounding may leave a clip so many frames short. More than that is a file that ends early, and must show.
+_SHORT = 3
 _ENCODE = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "30", "-pix_fmt", "yuv420p")
 _TELL_EVERY = 10
 
@@ -77,6 +80,7 @@ class _Task:
 @dataclass(frozen=True, slots=True)
 class _Made:
     cpu_s: float
+    ended_early: bool = False
 
 
 def lacks_frames(layer: Layer, rate: Fraction) -> bool:
@@ -91,7 +95,7 @@ def smoothed(
     """Make the frames that clips lack. `on_frames` gets how many there are so far.
 
     Raises:
-        MediaError, FFmpegError, Cancelled: a clip cannot be read, or not now.
+        MediaError, FFmpegError, Cancelled: a clip cannot be read, or ends before its time, or not now.
     """
     layers: list[Layer] = []
     done, cpu_s = 0, 0.0
@@ -163,14 +167,20 @@ def _make(task: _Task, ffmpeg: FFmpeg, on_frames: Callable[[int], object], done:
         cpu_s=int(wall_s * 2),
     )
     files = Files(media.path, task.out.parent)
-    made = ask("render.smooth", task, files, ffmpeg, wall_s=wall_s, limits=limits, heard=heard)
-    return float(made["cpu_s"])
+    made = from_plain(_Made, ask("render.smooth", task, files, ffmpeg, wall_s=wall_s, limits=limits, heard=heard))
+    if made.ended_early:
+        raise ClipEndedEarly(media.path)
+    return made.cpu_s
 
 
 def _smooth_and_tell(task: _Task, ffmpeg: FFmpeg) -> _Made:
-    _smooth(task, ffmpeg, lambda: print(flush=True))
+    ended_early = False
+    try:
+        _smooth(task, ffmpeg, lambda: print(flush=True))
+    except ClipEndedEarly:
+        ended_early = True  # an answer, not an error: whoever asked has to know which clip to leave out
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return _Made(sum(one.ru_utime + one.ru_stime for one in used))
+    return _Made(sum(one.ru_utime + one.ru_stime for one in used), ended_early)
 
 
 def _smooth(task: _Task, ffmpeg: FFmpeg, on_some: Callable[[], object] = lambda: None) -> None:
@@ -208,6 +218,8 @@ def _frames(task: _Task, source_frames: Iterator[Frame], on_some: Callable[[], o
         while index < int(at) and second is not None:
             first, second, index, pair = second, next(source_frames, None), index + 1, None
         share = at - index
+        if share > _SHORT:
+            raise ClipEndedEarly(task.media.path)
         if second is None or share < _NEAR:
             yield first
         elif share > 1 - _NEAR:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from render.errors import MediaError
+from render.errors import ClipEndedEarly, MediaError
 from render.executor import render
 from render.ffmpeg import FFmpeg
 from render.flow import Flow, Frame
@@ -134,3 +134,14 @@ def test_a_clip_that_cannot_be_read_any_more_is_an_error(
     with pytest.raises(MediaError):
         render(timeline, tmp_path / "film.mp4", tmp_path, ffmpeg)
     assert not (tmp_path / "film.mp4").exists()
+
+
+def test_a_clip_that_ends_early_fails_the_film_and_is_named(tmp_path: Path, ffmpeg: FFmpeg) -> None:
+    clip = media.clip(tmp_path / "a.mkv", rate="30", seconds=4)
+    timeline = compiled({**asked("flow"), "video": {"duration": 7, "smooth": "flow"}}, [clip], ffmpeg)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    (tmp_path / "w").mkdir()
+    with pytest.raises(ClipEndedEarly) as caught:
+        render(timeline, tmp_path / "film.mp4", tmp_path / "w", ffmpeg)
+    assert caught.value.path == clip
+    assert not list(tmp_path.glob("film*"))
