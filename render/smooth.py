@@ -19,7 +19,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from render.child import Files, answer, ask
-from render.colour import fit
+from render.colour import BT709, fit
 from render.errors import ClipEndedEarly, MediaError, RenderError
 from render.ffmpeg import FFmpeg, source
 from render.ground import needs_blend
@@ -188,10 +188,11 @@ def _smooth(task: _Task, ffmpeg: FFmpeg, on_some: Callable[[], object] = lambda:
     rate = f"{task.rate.numerator}/{task.rate.denominator}"
     limits = Limits(file_bytes=resource.getrlimit(resource.RLIMIT_FSIZE)[0])
     raw = ["-f", "rawvideo", "-pixel_format", "yuv420p", "-video_size", size, "-framerate", rate, "-i", "pipe:0"]
+    # Bare frames say nothing of their colour: FFmpeg would take it for BT.601 and convert it to what is asked for.
     tags = ["-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
     with closing(_Decoder(task, ffmpeg)) as decoder:
         ffmpeg.feed(
-            ["-y", *raw, *_ENCODE, *tags, "-threads", "1", "-f", "mp4", str(task.out)],
+            ["-y", *raw, "-vf", BT709, *_ENCODE, *tags, "-threads", "1", "-f", "mp4", str(task.out)],
             (part for frame in _frames(task, decoder.frames(), on_some) for part in _bytes(frame)),
             wall_s=math.inf,
             writes=task.out.parent,

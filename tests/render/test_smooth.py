@@ -145,3 +145,12 @@ def test_a_clip_that_ends_early_fails_the_film_and_is_named(tmp_path: Path, ffmp
         render(timeline, tmp_path / "film.mp4", tmp_path / "w", ffmpeg)
     assert caught.value.path == clip
     assert not list(tmp_path.glob("film*"))
+
+
+@pytest.mark.parametrize("smooth", ["off", "blend", "flow"])
+def test_colours_are_the_same_however_frames_are_made(tmp_path: Path, ffmpeg: FFmpeg, smooth: str) -> None:
+    tags = ("format=yuv420p", "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709")
+    to_709 = ("format=rgb24", "scale=out_color_matrix=bt709:out_range=tv", *tags)
+    clip = media.clip(tmp_path / "c.mp4", "color=c=0xc86432", seconds=2, filters=to_709, video=("-qp", "1"))
+    shown = film(asked(smooth), clip, tmp_path / "film", ffmpeg)[11]
+    assert shown.reshape(-1, 3).mean(axis=0) == pytest.approx((200, 100, 50), abs=3)
