@@ -126,7 +126,7 @@ class Words(Strict):
     """A text and how it is set."""
 
     text: TextWithVariables = Field("", description="The words; empty draws nothing.")
-    font: Name = Field("Arial", description="A font family.")
+    font: Annotated[Name, Field(min_length=1)] = Field("Arial", description="A font family.")
     font_size: FontSize = Field(30, description="Size in px.")
     font_weight: FontWeight = Field(400, description="100 to 900, or a word such as `bold`.")
     italic: bool = Field(False, description="Slanted letters.")

@@ -164,7 +164,8 @@ def test_a_second_worker_says_that_there_is_one(halted: Service) -> None:
 def test_losing_the_queue_file_loses_no_job(halted: Service) -> None:
     halted.start_api()
     job_id = halted.submit()["job_id"]
-    for path in halted.data.glob("queue.db*"):
+    for path in list(halted.data.glob("queue.db*")):
+        path.unlink()  # cut short instead, the part that SQLite maps into memory would take the API down (SIGBUS)
         path.write_bytes(b"ruined")
     halted.start_worker()
     assert halted.ended(job_id)["status"] == "done"

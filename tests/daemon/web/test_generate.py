@@ -260,6 +260,16 @@ def test_unreadable_bodies_are_a_400(shared: House, body: bytes) -> None:
     assert not shared.views.waiting()
 
 
+@pytest.mark.parametrize("place", ["text_overlays[0].font", "signature.font"])
+@pytest.mark.parametrize("font", ["", " ", "\u200b"])
+def test_a_font_without_a_name_is_refused(shared: House, place: str, font: str) -> None:
+    words = {"text": "Hello", "font": font}
+    spec = {"signature": words} if place.startswith("signature") else {"text_overlays": [words]}
+    answer = shared.client.post("/v1/generate", json=spec)
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [place]
+
+
 def test_random_changes_of_the_founding_request_are_answered(house: House) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
