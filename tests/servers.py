@@ -48,11 +48,12 @@ def fresh_queue(kind: str, folder: Path) -> Iterator[Path | str]:
         with fresh_database(kind, folder) as url:
             yield url
     else:
+        server = url_of(kind)  # before the driver, which is there only where a server is, too
         import redis
 
         # Each process of pytest-xdist ("gw0", "gw1"...) has a database of the server for itself.
         number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
-        url = urlunsplit(urlsplit(url_of(kind))._replace(path=f"/{number}"))
+        url = urlunsplit(urlsplit(server)._replace(path=f"/{number}"))
         with closing(redis.Redis.from_url(url)) as client:
             client.flushdb()
         yield url
