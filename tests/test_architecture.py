@@ -21,8 +21,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.commands": ("daemon", "render", "fonts_cache"),
     "daemon.commands.demo": ("daemon.settings", "daemon.signals", "daemon.commands.terminal", "render.sandbox"),
     "daemon.commands.terminal": (),
-    "daemon.deliveries": (
-        *("daemon.deliveries", "daemon.errors", "daemon.failpoints", "daemon.outbound", "daemon.store"),
+    "daemon.callbacks": (
+        *("daemon.callbacks", "daemon.errors", "daemon.failpoints", "daemon.outbound", "daemon.store"),
     ),
     "daemon.describe": ("daemon.estimate", "daemon.jobs", "daemon.links", "daemon.store"),
     "daemon.errands": ("daemon.sources", "daemon.store", "render.errors", "render.listen"),
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.kinds": ("daemon.errors", "daemon.kinds", "daemon.sources", "render", "fonts_cache"),
     "daemon.links": ("daemon.signing",),
     "daemon.logs": ("daemon.redaction",),
+    "daemon.orders": ("daemon.jobs", "daemon.kinds", "fonts_cache"),
     "daemon.outbound": ("daemon.errors", "daemon.outbound"),
     "daemon.pipeline": (
         *("daemon.failpoints", "daemon.films", "daemon.jobs", "daemon.kinds", "daemon.prepared", "daemon.store"),
@@ -52,7 +53,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.supervisor": ("daemon.signals", "render.sandbox"),
     "daemon.web": (
         *("daemon.web", "daemon.errors", "daemon.failpoints", "daemon.jobs", "daemon.estimate", "daemon.store"),
-        *("daemon.kinds", "daemon.describe", "daemon.links", "daemon.signing", "daemon.limits", "daemon.strict_json"),
+        *(
+            "daemon.kinds",
+            "daemon.orders",
+            "daemon.describe",
+            "daemon.links",
+            "daemon.signing",
+            "daemon.limits",
+            "daemon.strict_json",
+        ),
         *("daemon.errands", "daemon.previews", "daemon.sources.catalogue", "daemon.sources.library"),
         *("daemon.outbound.urls",),
         *("render.errors", "render.fieldtypes", "render.listen", "render.plain", "render.problems", "render.request"),

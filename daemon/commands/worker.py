@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from daemon import __version__
+from daemon.callbacks.courier import Courier
+from daemon.callbacks.post import Post
 from daemon.commands import wiring
-from daemon.deliveries.courier import Courier
-from daemon.deliveries.post import Post
 from daemon.errands import Errands
 from daemon.errors import DatabaseCorrupt, SettingsError
 from daemon.films import Films

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,11 @@ from daemon.errors import NotLookedAt
 from daemon.estimate import rate, work
 from daemon.kinds import KINDS
 from daemon.kinds.base import Prepared, Sources
+from daemon.orders import draw_seed
 from daemon.web.services import Services
 from render.errors import MediaError, NoClips
 from render.listen import Track
 from render.plain import to_plain
-
-MAX_SEEDS = 2**32
 
 
 def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def try_out(services: Services, kind: str, data: object, spec: Any) -> dict[str,
     `timeline` is null, with a warning that says why, where a file that would be chosen was never looked at, or where
     the film could not be made.
     """
-    seed = secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed
+    seed = draw_seed(spec)
     timeline, warnings = None, list(KINDS[kind].warnings(spec, services.fonts))
     try:
         prepared = compiled(services, kind, data, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +12,19 @@ from starlette.responses import Response
 from daemon import failpoints
 from daemon.describe import Outlook, describe, outlook
 from daemon.errors import UrlRefused
-from daemon.jobs import CallbackTo, Job, NewJob
+from daemon.jobs import Job
 from daemon.kinds import KINDS
+from daemon.orders import CALLBACK_FIELDS, new_job
 from daemon.web import parameters
 from daemon.web.answers import Answer
 from daemon.web.bodies import Body, parse_body, read_body
 from daemon.web.call import Call
-from daemon.web.dry_run import MAX_SEEDS, try_out
+from daemon.web.dry_run import try_out
 from daemon.web.repeats import REPLAYED, repeat, repeat_word
 from daemon.web.services import Services
 from render.errors import FieldProblem, SpecError
 
 KIND = "template"
-# They may hold secrets and are kept for the courier alone.
-_CALLBACK_FIELDS = ("callback_url", "webhook_url", "callback_headers")
 _log = logging.getLogger(__name__)
 
 
@@ -76,7 +74,7 @@ def checked(services: Services, body: Body) -> Any:
         try:
             services.check_url(spec.callback_url)
         except UrlRefused as exc:
-            field = next(name for name in _CALLBACK_FIELDS if name in body.value)
+            field = next(name for name in CALLBACK_FIELDS if name in body.value)
             raise SpecError([FieldProblem(field, str(exc), "string")]) from None
     return spec
 
@@ -94,7 +92,8 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     known_by = repeat(word, call.request.scope["path"], body.value)
     submitted = services.jobs.submitted(call.key_id, known_by) if known_by else None
     if submitted is None:
-        new = _new_job(call, body, checked(services, body))
+        spec = checked(services, body)
+        new = new_job(KIND, body.value, spec, key_id=call.key_id, base_url=call.links.base, fonts=services.fonts)
         submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
     failpoints.reach("submit_committed")
     if submitted.answer is not None:
@@ -103,25 +102,6 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     if word is not None:
         _remember(services, submitted.job, word, answer)
     return _Accepted(submitted.job, answer, submitted.repeated)
-
-
-def _new_job(call: Call, body: Body, spec: Any) -> NewJob:
-    return NewJob(
-        kind=KIND,
-        spec={name: value for name, value in body.value.items() if name not in _CALLBACK_FIELDS},
-        seed=secrets.randbelow(MAX_SEEDS) if spec.seed is None else spec.seed,
-        key_id=call.key_id,
-        film_s=spec.video.duration,
-        pixels=spec.output.width * spec.output.height,
-        fps=spec.output.fps,
-        quality=spec.output.quality,
-        smooth=spec.video.smooth,
-        client_data=spec.client_data,
-        priority=spec.priority,
-        callback=CallbackTo(spec.callback_url, spec.callback_headers) if spec.callback_url else None,
-        base_url=call.links.base,
-        warnings=KINDS[KIND].warnings(spec, call.services.fonts),
-    )
 
 
 def _outlook(services: Services, job: Job) -> Outlook:

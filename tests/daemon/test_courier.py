@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.deliveries.courier import Courier
-from daemon.deliveries.post import Post
+from daemon.callbacks.courier import Courier
+from daemon.callbacks.post import Post
 from daemon.outbound.addresses import Guard
 from daemon.outbound.client import Outbound
 from daemon.store.callbacks import CallbackStore, NewCallback, State, insert
@@ -133,8 +133,8 @@ def test_what_cannot_be_written_down_is_sent_again(
 NO_THREADS = """
 import pathlib, sys, threading, time
 from daemon.outbound.addresses import Guard
-from daemon.deliveries.courier import Courier
-from daemon.deliveries.post import Post
+from daemon.callbacks.courier import Courier
+from daemon.callbacks.post import Post
 from daemon.outbound.client import Outbound
 from daemon.store.callbacks import CallbackStore, State
 from daemon.store.database import open_database
@@ -178,8 +178,8 @@ DYING = """
 import sys
 from daemon import failpoints
 from daemon.outbound.addresses import Guard
-from daemon.deliveries.courier import Courier
-from daemon.deliveries.post import Post
+from daemon.callbacks.courier import Courier
+from daemon.callbacks.post import Post
 from daemon.outbound.client import Outbound
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import open_database

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.deliveries.schedule import WAITS_S
+from daemon.callbacks.schedule import WAITS_S
 from daemon.store.callbacks import LONGEST_WAIT, Callback, CallbackStore, NewCallback, Outcome, State, Try, insert
 from daemon.store.database import Database
 from daemon.store.tables import JobRow

@@ -164,7 +164,7 @@ def test_while_a_client_changes_a_job(data: Path, database: Database, store: Job
 COURIER = """
 import base64
 from daemon.outbound.addresses import Guard
-from daemon.deliveries.post import Post
+from daemon.callbacks.post import Post
 from daemon.outbound.client import Outbound
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import open_database

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from daemon.deliveries.post import Post
-from daemon.deliveries.schedule import WAITS_S
+from daemon.callbacks.post import Post
+from daemon.callbacks.schedule import WAITS_S
 from daemon.errors import UnknownKey
 from daemon.outbound.addresses import Guard
 from daemon.outbound.client import Outbound

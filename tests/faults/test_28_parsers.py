@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from daemon.deliveries.signature import sign
-from daemon.deliveries.verdict import judge
+from daemon.callbacks.signature import sign
+from daemon.callbacks.verdict import judge
 from daemon.errors import BadUrl, UrlRefused
 from daemon.outbound.addresses import Guard, is_public
 from daemon.outbound.urls import Target, follow, parse, without_secrets

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from daemon.deliveries.schedule import LONGEST_ASKED_S, LONGEST_IN_ALL_S, WAITS_S, wait_s
-from daemon.deliveries.signature import sign
-from daemon.deliveries.verdict import asked_s, judge
+from daemon.callbacks.schedule import LONGEST_ASKED_S, LONGEST_IN_ALL_S, WAITS_S, wait_s
+from daemon.callbacks.signature import sign
+from daemon.callbacks.verdict import asked_s, judge
 from daemon.store.callbacks import State
 from tests.fakes import n8n
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daemon import failpoints
-from daemon.deliveries.schedule import wait_s
-from daemon.deliveries.signature import sign
-from daemon.deliveries.verdict import Verdict, judge
+from daemon.callbacks.schedule import wait_s
+from daemon.callbacks.signature import sign
+from daemon.callbacks.verdict import Verdict, judge
 from daemon.errors import UnknownKey, VixError
 from daemon.outbound.client import Outbound
 from daemon.outbound.urls import parse

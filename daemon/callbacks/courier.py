@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TypeVar
 
-from daemon.deliveries.post import Post
+from daemon.callbacks.post import Post
 from daemon.errors import StoreError
 from daemon.store.callbacks import Callback, CallbackStore
 

@@ -1,1 +1,0 @@
-"""How what is finished gets to those who wait for it."""
