@@ -16,6 +16,9 @@ from render.settle import settle
 SUFFIXES = ("mp4", "jpg")
 _NAME = re.compile(rf"(job_[a-z0-9]{{20}}(?:\.[0-9]+)?)\.(?:{'|'.join(SUFFIXES)})(?:\.part)?")
 
+# A proxy in the service's group may send them, where the folders above let it through.
+_MODE = 0o640
+
 
 class Films:
     """Finished files, each named `<stem>.<suffix>`; a stem is `Job.stem`, so that attempts never meet."""
@@ -35,6 +38,8 @@ class Films:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         out = self.path(stem, workfile.suffix.removeprefix("."))
+        with suppress(OSError):  # not every file system has modes
+            workfile.chmod(_MODE)
         settle(workfile, out)
         return out
 

@@ -42,7 +42,15 @@ def _network(value: str) -> str:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+def _proxy(value: str) -> str:
+    return value if value == "unix" else _network(value)
+
+
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
+
+Proxies = Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], NoDecode, BeforeValidator(_split)]
 
 
 def _url(value: SecretStr, *schemes: str) -> SecretStr:
@@ -97,6 +105,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8080, description="Port the API listens on; 0 takes a free one."
     )
+    socket: Path | None = Field(
+        None, description="A unix socket that the API listens on instead; its group may open it."
+    )
     public_url: AnyHttpUrl | None = Field(
         None, description="What clients reach the API at; without it, URLs in answers use the request's host."
     )
@@ -126,10 +137,13 @@ class Settings(BaseSettings):
         description="Addresses and networks that `/admin` answers, as they are seen from here or a trusted proxy names "
         "them, separated by commas.",
     )
-    trusted_proxies: Networks = Field(
+    trusted_proxies: Proxies = Field(
         (),
         description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas: "
-        "whoever is in a network named here can claim any address but this machine's.",
+        "whoever is in a network named here can claim any address but this machine's; `unix` is the socket.",
+    )
+    accel_redirect: str = Field(
+        "", description="Where Nginx has the films, for itself alone (`internal`), which it then sends itself."
     )
     private_hosts: Names = Field(
         (),
@@ -183,7 +197,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="`text` for people, `json` for collectors.")
     fail_at: str = Field("", description="For tests: the failpoint at which the process kills itself.")
 
-    @field_validator("data", "library", "films_folder", mode="after")
+    @field_validator("data", "library", "films_folder", "socket", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
@@ -218,6 +232,13 @@ class Settings(BaseSettings):
                 "must be empty or an address without a path, in small letters, such as http://fonts.lan:8000"
             )
         return value.rstrip("/")
+
+    @field_validator("accel_redirect", mode="after")
+    @classmethod
+    def _location(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9_-]+)*/|", value):
+            raise ValueError("must be empty or the path of a location such as /films/, with a slash at both ends")
+        return value
 
     @field_validator("secret", mode="after")
     @classmethod
@@ -316,6 +337,11 @@ def load() -> Settings:
     except ValidationError as exc:
         lines = [f"{variable(str(error['loc'][0]))}: {error['msg']}" for error in exc.errors(include_url=False)]
         raise SettingsError("; ".join(lines)) from None
+
+
+def notify_socket() -> str:
+    """Where systemd wants to be told how the process is, see sd_notify(3); empty where nobody does."""
+    return os.environ.get("NOTIFY_SOCKET", "")
 
 
 def misspelt() -> list[str]:

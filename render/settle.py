@@ -31,7 +31,7 @@ def settle(part: Path, out: Path) -> None:
 def _copy(part: Path, out: Path) -> None:
     beside = out.with_name(out.name + ".part")
     try:
-        shutil.copyfile(part, beside)
+        shutil.copy(part, beside)
         _sync(beside)
         beside.replace(out)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import asdict
 from datetime import timedelta
+from socket import socket
 from typing import Any
 
 import click
@@ -13,10 +14,11 @@ from daemon import __version__
 from daemon.commands import wiring
 from daemon.commit import running_commit
 from daemon.errors import NotYet, SettingsError
+from daemon.notify import ALIVE, READY, STOPPING, Notify, notifier
 from daemon.outbound.addresses import Guard
 from daemon.previews import Previews
 from daemon.queue import Doorbell
-from daemon.settings import Settings
+from daemon.settings import Settings, notify_socket
 from daemon.signals import hang_up_stops
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import only_known
@@ -31,7 +33,8 @@ from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import access_rules
 from daemon.web.app import create_app
-from daemon.web.server import serve
+from daemon.web.listeners import listener, unix_listener
+from daemon.web.server import WebServer
 from daemon.web.services import Services
 
 
@@ -46,15 +49,41 @@ def run(settings: Settings) -> None:
     hang_up_stops()
     services = _services(settings, wiring.database(settings))
     try:
-        serve(create_app(services), settings.host, settings.port, lambda url: click.echo(f"Vix listens on {url}"))
+        _serve(services, _listener(settings), notifier(notify_socket()))
+    finally:
+        services.previews.close()
+
+
+def _serve(services: Services, listening: socket, notify: Notify) -> None:
+    """Serve until SIGTERM or SIGINT, and say how it goes."""
+
+    def ready(url: str) -> None:
+        click.echo(f"Vix listens on {url}")
+        notify(READY)
+
+    try:
+        WebServer(create_app(services), listening, ready, beat=lambda: notify(ALIVE)).run()
+    finally:
+        notify(STOPPING)
+
+
+def _listener(settings: Settings) -> socket:
+    if settings.socket is not None:
+        try:
+            return unix_listener(settings.socket)
+        except OSError as exc:
+            raise SettingsError(
+                f"cannot listen on {settings.socket}: {exc.strerror}. Set VIX_SOCKET to a free name in a folder that "
+                "you may write to."
+            ) from exc
+    try:
+        return listener(settings.host, settings.port)
     except OSError as exc:
         if exc.errno == errno.EADDRNOTAVAIL:
             raise NotYet(f"cannot listen on {settings.host}: this machine does not have the address.") from exc
         raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port}: {exc.strerror}. Set VIX_PORT to another port."
         ) from exc
-    finally:
-        services.previews.close()
 
 
 def _services(settings: Settings, database: Database) -> Services:
@@ -82,6 +111,7 @@ def _services(settings: Settings, database: Database) -> Services:
         prune=prune,
         data=settings.data,
         films=settings.films,
+        accel_redirect=settings.accel_redirect,
         access=access_rules(settings.master_key.get_secret_value(), settings.admin_allow, settings.trusted_proxies),
         settings=settings.redacted(),
         public_url=str(settings.public_url).rstrip("/") if settings.public_url else None,

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,14 @@ from daemon.errands import Errands
 from daemon.errors import DatabaseCorrupt, SettingsError
 from daemon.films import Films
 from daemon.jobs import Job, Report
+from daemon.notify import ALIVE, notifier, told
 from daemon.outbound.addresses import Guard
 from daemon.outbound.client import Outbound
 from daemon.pipeline import Order, Tools, make
 from daemon.queue import Doorbell
 from daemon.retention import EVERY_MIN
 from daemon.scheduler import Scheduler
-from daemon.settings import Settings
+from daemon.settings import Settings, notify_socket
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
@@ -54,12 +55,19 @@ def run(settings: Settings, pulse_fd: int | None = None) -> None:
         SettingsError: FFmpeg is not where it is set to be.
         StoreError: the database cannot be used.
     """
-    pulse = beats_through(pulse_fd) if pulse_fd is not None else lambda: None
+    notify = notifier(notify_socket())
+    pulse = beats_through(pulse_fd) if pulse_fd is not None else lambda: notify(ALIVE)
     with WorkerLock(settings.data / "worker.lock") as lock:
-        _worker(settings, lock, wiring.database(settings), pulse).run()
+        _worker(settings, lock, wiring.database(settings), pulse, told(notify)).run()
 
 
-def _worker(settings: Settings, lock: WorkerLock, database: Database, pulse: Callable[[], None]) -> Worker:
+def _worker(
+    settings: Settings,
+    lock: WorkerLock,
+    database: Database,
+    pulse: Callable[[], None],
+    ready: AbstractContextManager[None],
+) -> Worker:
     tools = wiring.tools(settings, wiring.ffmpeg(settings, pass_fds=(lock.fd,)))
     if not os.access(tools.ffmpeg.executable, os.X_OK):
         raise SettingsError(f"FFmpeg cannot be started: {tools.ffmpeg.executable} is no program; set FFMPEG.")
@@ -85,6 +93,7 @@ def _worker(settings: Settings, lock: WorkerLock, database: Database, pulse: Cal
             Ticker("fonts", _FONTS_EVERY_S, lambda: _refresh_fonts(material.fonts), at_once=True, join_s=1.0),
             Ticker("check", _CHECK_EVERY_S, lambda: _check(database, worker), at_once=True),
             _filled_library(settings),
+            ready,
         ],
         pulse=pulse,
     )

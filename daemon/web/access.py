@@ -10,7 +10,7 @@ from enum import Enum
 from starlette.datastructures import Headers
 
 from daemon.errors import BadKey
-from daemon.web.client import LOOPBACK, Network, networks
+from daemon.web.client import LOOPBACK, Network, Proxies, networks, proxies
 
 SHORTEST_MASTER_KEY = 24
 _HOW = 'send it in the header "X-Api-Key: catv_..." or "Authorization: Bearer catv_..."'
@@ -47,7 +47,7 @@ class AccessRules:
 
     master_key: str = field(default="", repr=False)
     admin_allow: tuple[Network, ...] = LOOPBACK
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: Proxies = field(default_factory=Proxies)
 
     def __post_init__(self) -> None:
         if 0 < len(self.master_key) < SHORTEST_MASTER_KEY:
@@ -61,13 +61,13 @@ class AccessRules:
 def access_rules(
     master_key: str = "", admin_allow: Iterable[str] | None = None, trusted_proxies: Iterable[str] = ()
 ) -> AccessRules:
-    """Read the rules from settings; addresses and networks are text such as `10.0.0.0/8`.
+    """Read the rules from settings; addresses and networks are text such as `10.0.0.0/8`, a proxy also `unix`.
 
     Raises:
         ValueError: the master key is too short, or what should be a network is none.
     """
     return AccessRules(
-        master_key, LOOPBACK if admin_allow is None else networks(tuple(admin_allow)), networks(tuple(trusted_proxies))
+        master_key, LOOPBACK if admin_allow is None else networks(tuple(admin_allow)), proxies(tuple(trusted_proxies))
     )
 
 

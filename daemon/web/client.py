@@ -14,6 +14,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNKNOWN = "unknown"
+# How a peer on a unix socket is called, which has no address; also in `VIX_TRUSTED_PROXIES`.
+UNIX = "unix"
 LOOPBACK: tuple[Network, ...] = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 # What a proxy adds; from anybody else it says that the request passed a proxy which nobody has named.
 _FORWARDED = frozenset(
@@ -48,26 +50,45 @@ class Client:
 
     def is_in(self, networks: Sequence[Network]) -> bool:
         """Say whether the address is known for certain and in one of the networks."""
-        return self.certain and self.address is not None and _is_in(self.address, networks)
+        return self.certain and _is_in(self.address, networks)
 
 
 NOWHERE = Client(None, certain=False, scheme="http")
 
 
-def client_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Client:
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Who is believed about who its client is: peers in networks, and with `unix` whoever may open the unix socket."""
+
+    networks: tuple[Network, ...] = ()
+    unix: bool = False
+
+    def has(self, scope: Scope) -> bool:
+        """Say whether one of them has sent a request."""
+        return self.unix if _is_unix(scope) else _is_in(_peer(scope), self.networks)
+
+
+def client_of(scope: Scope, trusted_proxies: Proxies) -> Client:
     """Find the client of a request.
 
     It is the peer of the connection; if that is a trusted proxy, the last entry of `X-Forwarded-For` that is not one,
     since whatever stands before that entry may have been written by the client. A proxy that does not say who its
     client is leaves that uncertain, and only one on this machine is believed that its client is.
     """
-    peer = parse_address((scope.get("client") or ("",))[0])
+    peer = _peer(scope)
     headers = Headers(scope=scope)
     scheme = str(scope.get("scheme", "http"))
-    if peer is None or not _is_in(peer, trusted_proxies):
+    if not trusted_proxies.has(scope):
         return Client(peer, peer is not None and not _is_forwarded(headers), scheme)
     told = headers.get("x-forwarded-proto", "").strip().lower()
-    return _forwarded(peer, headers, trusted_proxies, told if told in ("http", "https") else scheme)
+    scheme = told if told in ("http", "https") else scheme
+    if "x-forwarded-for" not in headers:
+        return Client(peer, certain=False, scheme=scheme)
+    found = _forwarded(headers, trusted_proxies.networks)
+    is_near = _is_unix(scope) or (peer is not None and peer.is_loopback)
+    if found is not None and found.is_loopback and not is_near:
+        found = None
+    return Client(found, found is not None, scheme)
 
 
 def parse_address(text: str) -> Address | None:
@@ -90,6 +111,15 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(_network(text) for text in texts)
 
 
+def proxies(texts: Sequence[str]) -> Proxies:
+    """Read networks as above, and `unix`.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    return Proxies(networks([text for text in texts if text != UNIX]), UNIX in texts)
+
+
 def _network(text: str) -> Network:
     network = ipaddress.ip_network(text, strict=False)
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
@@ -98,17 +128,21 @@ def _network(text: str) -> Network:
     return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
 
 
-def _forwarded(peer: Address, headers: Headers, trusted: Sequence[Network], scheme: str) -> Client:
-    if "x-forwarded-for" not in headers:
-        return Client(peer, certain=False, scheme=scheme)
+def _peer(scope: Scope) -> Address | None:
+    return parse_address((scope.get("client") or ("",))[0])
+
+
+def _is_unix(scope: Scope) -> bool:
+    return (scope.get("client") or ("",))[0] == UNIX
+
+
+def _forwarded(headers: Headers, trusted: Sequence[Network]) -> Address | None:
     found: Address | None = None
     for entry in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
         found = _entry(entry)
         if found is None or not _is_in(found, trusted):
             break
-    if found is not None and found.is_loopback and not peer.is_loopback:
-        found = None
-    return Client(found, found is not None, scheme)
+    return found
 
 
 def _entry(text: str) -> Address | None:
@@ -121,5 +155,5 @@ def _is_forwarded(headers: Headers) -> bool:
     return any(name in _FORWARDED or name.startswith(_ALSO_FORWARDED) for name in headers)
 
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)
+def _is_in(address: Address | None, networks: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in networks)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import socket
 import struct
 import termios
 import time
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from daemon.web import errors
-from daemon.web.client import LOOPBACK, Client, Network, parse_address
+from daemon.web.client import LOOPBACK, UNIX, Client, Network, parse_address
 from daemon.web.wire import NotHttp, TooManyConnections
 
 
@@ -30,7 +31,7 @@ class Patience:
     first moment; to send the first byte of another one; to read anything of an answer.
 
     Beyond so many `connections`, or so many from one address (or IPv6 /64), one that only holds makes room. The latter
-    does not hold for the networks in `exempt`: a proxy has the connections of all its clients.
+    does not hold for the networks in `exempt`, nor on a unix socket: a proxy has the connections of all its clients.
     """
 
     head_s: float = 10.0
@@ -82,6 +83,7 @@ class Connection(H11Protocol):
         self._head = _Deadline(self.loop, self.patience.head_s)
         self._read = _Deadline(self.loop, self.patience.read_s)
         self._unread_bytes = 0
+        self._is_unix = False
 
     @property
     def is_idle(self) -> bool:
@@ -94,6 +96,9 @@ class Connection(H11Protocol):
         # Writing counts as paused while a single byte is left: else one that is closed with a few of them unsent, which
         # nobody reads, would stay open without a deadline.
         transport.set_write_buffer_limits(high=0)
+        self._is_unix = transport.get_extra_info("socket").family == socket.AF_UNIX
+        if self._is_unix:
+            self.client = (UNIX, 0)
         self.peer = Client(parse_address(self.client[0] if self.client else ""), certain=True, scheme="")
         self._make_room()
         self._await_head()
@@ -155,7 +160,8 @@ class Connection(H11Protocol):
         """Keep the connections within their limits, so that those who only hold one keep nobody out."""
         others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
         near = [one for one in others if one.peer.group == self.peer.group]
-        if len(near) >= self.patience.per_address and not self.peer.is_in(self.patience.exempt):
+        is_exempt = self._is_unix or self.peer.is_in(self.patience.exempt)
+        if len(near) >= self.patience.per_address and not is_exempt:
             self._replace_one_of(near)
         elif len(others) >= self.patience.connections:
             self._replace_one_of(others)

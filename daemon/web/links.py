@@ -24,5 +24,6 @@ def _authority(scope: Scope) -> str:
     if _HOST.fullmatch(host):
         return host
     address, port = scope.get("server") or ("127.0.0.1", None)
+    address = "localhost" if address.startswith("/") else address  # a unix socket
     name = f"[{address}]" if ":" in address else address
     return f"{name}:{port}" if port else name

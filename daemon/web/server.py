@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from socket import AF_UNIX, socket
 from types import FrameType
 
 import uvicorn
@@ -12,31 +13,39 @@ from starlette.applications import Starlette
 
 from daemon.web.app import stop_waiting
 from daemon.web.connection import USUAL, Patience, patient
+from daemon.web.listeners import listener
 
 STOP_S = 5
+BEAT_EVERY_S = 1.0
 
 
 class WebServer(uvicorn.Server):
     """A server with its socket already bound, so that the port is known and a taken one is an OSError.
 
-    `should_exit = True` from any thread ends `run()`.
+    `should_exit = True` from any thread ends `run()`. `beat` is called every second for as long as requests are
+    answered, from the loop that answers them.
     """
 
     def __init__(
         self,
         app: Starlette,
-        listener: socket.socket,
+        listener: socket,
         on_ready: Callable[[str], None] | None = None,
         patience: Patience = USUAL,
+        beat: Callable[[], None] | None = None,
     ) -> None:
         self.app = app
         self.on_ready = on_ready
+        self._beat = beat
+        self._beat_at = 0.0
         self._listener = listener
         super().__init__(_config(app, patience))
 
     @property
     def url(self) -> str:
-        """The address to reach the server at from this machine."""
+        """The address to reach the server at from this machine; `unix:` and the path where that is a socket's."""
+        if self._listener.family == AF_UNIX:
+            return f"unix:{self._listener.getsockname()}"
         host, port = self._listener.getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -47,24 +56,30 @@ class WebServer(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
 
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
+    def run(self, sockets: list[socket] | None = None) -> None:
         """Serve until a signal comes or `should_exit` is set."""
         super().run([self._listener, *(sockets or [])])
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+    async def startup(self, sockets: list[socket] | None = None) -> None:
         url = self.url
         await super().startup(sockets)
         if self.on_ready is not None:
             self.on_ready(url)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def on_tick(self, counter: int) -> bool:
+        if self._beat is not None and time.monotonic() >= self._beat_at:
+            self._beat_at = time.monotonic() + BEAT_EVERY_S
+            self._beat()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
         # Requests that wait for a job would hold the server until the end of its patience.
         stop_waiting(self.app)
         await super().shutdown(sockets)
 
 
 def serve(app: Starlette, host: str, port: int, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; port 0 takes any free one. `on_ready` is told the URL once requests are answered.
+    """Serve on an address until SIGTERM or SIGINT.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -79,23 +94,19 @@ def bound_server(
     on_ready: Callable[[str], None] | None = None,
     patience: Patience = USUAL,
 ) -> WebServer:
-    """Bind the address and return the server, ready to `run()` in any thread.
+    """Bind the address and return the server, ready to `run()` in any thread; port 0 takes any free one. `on_ready` is
+    told the URL once requests are answered.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.create_server(address[:2], family=family, backlog=2048)
-    # Connections inherit it; asyncio sets it only on sockets it has made itself. Without it every answer, which is
-    # written as head and body, waits 40 ms for the client's delayed acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return WebServer(app, listener, on_ready, patience)
+    return WebServer(app, listener(host, port), on_ready, patience)
 
 
 def _config(app: Starlette, patience: Patience) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=patient(replace(patience, exempt=(*patience.exempt, *app.state.trusted_proxies))),
+        http=patient(replace(patience, exempt=(*patience.exempt, *app.state.trusted_proxies.networks))),
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -37,8 +37,9 @@ class Services:
     `catalogue` only knows and never looks; `previews` draws in another process; `ring` wakes the worker for a job
     id and never raises; `check_url` raises ForbiddenAddress for a URL that can be told, without asking anybody, not
     to be for callbacks; `prune` removes what has been kept long enough, or with True only says what that is;
-    `films` is the folder of finished files and `data` the one that all changing files are under; `settings` are
-    shown to operators and hold no secret; `public_url` is what clients reach the service at, where that is known.
+    `films` is the folder of finished files, `accel_redirect` where a proxy has it that sends them itself, and `data`
+    the one that all changing files are under; `settings` are shown to operators and hold no secret; `public_url` is
+    what clients reach the service at, where that is known.
     """
 
     jobs: JobStore
@@ -59,6 +60,7 @@ class Services:
     prune: Callable[[bool], dict[str, Any]]
     data: Path
     films: Path
+    accel_redirect: str = ""
     access: AccessRules = field(default_factory=AccessRules)
     settings: Mapping[str, Any] = field(default_factory=dict)
     public_url: str | None = None

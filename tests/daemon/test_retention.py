@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -324,7 +325,9 @@ class TestFilms:
         films = Films(tmp_path / "new" / "films")
         work = tmp_path / "film.mp4"
         work.write_text("film")
+        work.chmod(0o600)
         assert films.publish(work, "job_a.1") == tmp_path / "new" / "films" / "job_a.1.mp4"
+        assert stat.S_IMODE(films.path("job_a.1", "mp4").stat().st_mode) == 0o640  # a proxy may be in the group
         assert not work.exists()
         assert (films.size_bytes("job_a.1"), films.size_bytes("job_a.2")) == (4, 0)
         assert films.remove("job_a.1") == 4

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import SettingsError
-from daemon.settings import Settings, load, misspelt, variable
+from daemon.settings import Settings, load, misspelt, notify_socket, variable
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,28 @@ def test_what_is_shown_to_operators_holds_no_secret(monkeypatch: pytest.MonkeyPa
 def test_films_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIX_FILMS", "shared")
     assert load().films == tmp_path / "shared"
+
+
+def test_the_socket_counts_as_a_proxy_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIX_TRUSTED_PROXIES", "unix,10.0.0.0/8")
+    assert load().trusted_proxies == ("unix", "10.0.0.0/8")
+    monkeypatch.setenv("VIX_ADMIN_ALLOW", "unix")
+    with pytest.raises(SettingsError, match="VIX_ADMIN_ALLOW"):
+        load()
+
+
+@pytest.mark.parametrize("value", ["films", "/films", "films/", "//", "/films//", "/a b/", "/../", "/a\n/"])
+def test_where_nginx_has_the_films_is_a_location(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for good in ("", "/films/", "/of/vix-1/"):
+        monkeypatch.setenv("VIX_ACCEL_REDIRECT", good)
+        assert load().accel_redirect == good
+    monkeypatch.setenv("VIX_ACCEL_REDIRECT", value)
+    with pytest.raises(SettingsError, match=r"VIX_ACCEL_REDIRECT: .*slash at both ends"):
+        load()
+
+
+def test_who_is_to_be_told_how_it_goes_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert notify_socket() == ""
+    monkeypatch.setenv("NOTIFY_SOCKET", "@x")
+    assert notify_socket() == "@x"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,10 @@ def test_a_new_name(tmp_path: Path) -> None:
 
 
 def test_another_file_system(tmp_path: Path, elsewhere: Path) -> None:
-    settle(written(elsewhere / "part"), tmp_path / "out.mp4")
+    part = written(elsewhere / "part")
+    part.chmod(0o640)
+    settle(part, tmp_path / "out.mp4")
+    assert stat.S_IMODE((tmp_path / "out.mp4").stat().st_mode) == 0o640
     assert (tmp_path / "out.mp4").read_bytes() == b"film" * 1000
     assert os.listdir(tmp_path) == ["out.mp4"]
     assert os.listdir(elsewhere) == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.web.client import LOOPBACK, Client, client_of, networks, parse_address
+from daemon.web.client import LOOPBACK, UNIX, Client, Proxies, client_of, networks, parse_address, proxies
 
-PROXIES = networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
+PROXIES = proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
 STRANGER = "198.51.100.7"
 
 
@@ -93,7 +93,7 @@ def test_what_a_proxy_says_unreadably_is_unknown(entries: str) -> None:
 @pytest.mark.parametrize(("peer", "certain"), [("127.0.0.1", True), ("::1", True), ("10.1.2.3", False)])
 @pytest.mark.parametrize("entry", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.9.9.9:80"])
 def test_only_a_proxy_on_this_machine_can_say_that_its_client_is(peer: str, certain: bool, entry: str) -> None:
-    trusted = networks(["127.0.0.1", "::1", "10.0.0.0/8"])
+    trusted = proxies(["127.0.0.1", "::1", "10.0.0.0/8"])
     scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", entry.encode())]}
     assert client_of(scope, trusted).is_in(LOOPBACK) == certain
     assert client_of(scope, trusted).certain == certain
@@ -126,6 +126,24 @@ def test_a_proxy_that_does_not_name_its_client_is_not_taken_for_it() -> None:
         found = client("127.0.0.1", **headers)
         assert (found.name, found.certain) == ("127.0.0.1", False)
         assert not found.is_in(LOOPBACK)
+
+
+@pytest.mark.parametrize("entry", [STRANGER, "127.0.0.1", f"127.0.0.1, {STRANGER}"])
+def test_who_may_open_the_socket_is_believed_where_it_is_named(entry: str) -> None:
+    headers = [(b"x-forwarded-for", entry.encode()), (b"x-forwarded-proto", b"https")]
+    scope = {"type": "http", "client": (UNIX, 0), "headers": headers, "scheme": "http"}
+    found = client_of(scope, proxies([UNIX]))
+    assert (found.name, found.certain, found.scheme) == (entry.rpartition(" ")[2], True, "https")
+    for trusted in (Proxies(), PROXIES, proxies(["0.0.0.0/0", "::/0"])):
+        found = client_of(scope, trusted)
+        assert (found.name, found.certain, found.scheme) == ("unknown", False, "http")
+    silent = client_of({**scope, "headers": []}, proxies([UNIX]))
+    assert (silent.name, silent.certain) == ("unknown", False)
+
+
+def test_a_peer_without_an_address_is_no_socket() -> None:
+    for peer in (None, ("", 0)):
+        assert not proxies([UNIX]).has({"type": "http", "client": peer, "headers": []})
 
 
 def test_the_scheme_is_a_named_proxys_word() -> None:

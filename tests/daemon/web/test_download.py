@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from tests.daemon.web.house import House
+from daemon.web.access import access_rules
+from tests.daemon.web.house import House, administered, opened, running, services_at
 
 FILM = bytes(range(256)) * 1024
 SHA256 = hashlib.sha256(FILM).hexdigest()
@@ -152,6 +156,39 @@ def test_after_the_file_is_gone_the_answer_is_410(house: House) -> None:
     stored(house, film).unlink()
     answer = house.client.get(film)
     assert (answer.status_code, answer.json()["status"]) == (410, 410)
+
+
+@pytest.fixture(scope="module")
+def handing_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house whose proxy sends films itself."""
+    services = administered(services_at(tmp_path_factory.mktemp("handing-over")))
+    with opened(replace(services, accel_redirect="/films/"), []) as made:
+        yield made
+
+
+def test_a_proxy_is_told_to_send_the_film_itself(handing_over: House) -> None:
+    film = finished(handing_over)
+    for method in ("GET", "HEAD"):
+        answer = handing_over.client.request(method, film, headers={"Range": "bytes=0-0"})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["x-accel-redirect"] == f"/films/{stored(handing_over, film).name}"
+        assert answer.headers["etag"].startswith(f'"{SHA256}')
+        assert answer.headers["content-type"] == "video/mp4"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{film.rpartition("/")[2]}"'
+    known = handing_over.client.get(film, headers={"If-None-Match": answer.headers["etag"]})
+    assert (known.status_code, "x-accel-redirect" in known.headers) == (304, False)
+    refused = [handing_over.nobody.get(film), handing_over.stranger.get(film), handing_over.client.get(film + "x")]
+    assert [one.status_code for one in refused] == [401, 404, 404]
+    assert not any("x-accel-redirect" in one.headers for one in refused)
+
+
+def test_who_is_no_proxy_gets_the_film_itself(handing_over: House) -> None:
+    film = finished(handing_over)
+    direct = replace(handing_over.services, access=access_rules(trusted_proxies=["192.0.2.1", "unix"]))
+    with running(direct) as server:
+        answer = httpx2.get(server.url + film, headers={"X-Api-Key": handing_over.key}, trust_env=False)
+    assert answer.content == FILM
+    assert "x-accel-redirect" not in answer.headers
 
 
 def test_a_link_in_the_films_folder_is_not_followed(house: House) -> None:
