@@ -10,6 +10,8 @@ VixError
  ├── BadKey             no key, or one that opens nothing
  ├── LinkExpired        a signed link whose time is over
  ├── MissingScope       a key that is good, but not for this
+ ├── UnknownSchedule    there is no such schedule, or it belongs to another key
+ ├── TooManySchedules   a key has as many as it may have
  ├── UnknownKey         an operator names a key that is not there
  ├── KeyRevoked         an operator wants to change a key whose life has ended
  ├── AdminRefused       not from this address, or from one that is not known
@@ -125,6 +127,22 @@ class MissingScope(VixError):
             f'This key lacks the scope "{scope}"; name all that it is to have, this one among them, in '
             '"./vix keys change ID --scopes ...".'
         )
+
+
+class UnknownSchedule(VixError):
+    """There is no such schedule, or it belongs to another key: nobody may tell which."""
+
+    code = "unknown_schedule"
+    message = "There is no schedule with this id."
+
+
+class TooManySchedules(VixError):
+    """A key has as many schedules as it may have."""
+
+    code = "too_many_schedules"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"This key has {most} schedules, which is as many as it may have; remove one.")
 
 
 class UnknownKey(VixError):

@@ -34,6 +34,7 @@ POINTS = {
     "prune_files_gone": "files are removed, the rows still name them",
     "prune_done": "rows are removed, too",
     "key_rotated": "a key has two secrets",
+    "slot_committed": "a slot has run, its job and the schedule's turn are on disk",
     "migration_done": "the tables are new, the program has not used them",
 }
 _armed = ""

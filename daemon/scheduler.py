@@ -16,13 +16,18 @@ _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """While entered, runs each task at the start and then every so many minutes. One that fails is run again."""
+    """While entered, runs each task at the start and then every so many minutes. One that fails is run again.
 
-    def __init__(self, tasks: dict[str, tuple[int, Callable[[], object]]], look_every_s: float = _LOOK_EVERY_S) -> None:
+    Tasks of one scheduler wait for each other.
+    """
+
+    def __init__(
+        self, tasks: dict[str, tuple[float, Callable[[], object]]], look_every_s: float = _LOOK_EVERY_S
+    ) -> None:
         self._tasks = tasks
         self.plan = schedule.Scheduler()
         for name, (every_min, _) in tasks.items():
-            self.plan.every(every_min).minutes.do(self._run, name)
+            self.plan.every(round(every_min * 60)).seconds.do(self._run, name)
         self._started = False
         self._ticker = Ticker("scheduler", look_every_s, self._turn, at_once=True)
 
@@ -42,7 +47,7 @@ class Scheduler:
             return
         # `schedule` counts on the wall clock: once that was put back, the next run is further away than ever planned.
         for job in self.plan.jobs:
-            if job.next_run and job.next_run - datetime.now() > timedelta(minutes=job.interval + 1):
+            if job.next_run and job.next_run - datetime.now() > timedelta(seconds=job.interval + 60):
                 job.run()  # type: ignore[no-untyped-call]
         self.plan.run_pending()
 

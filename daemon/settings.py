@@ -175,6 +175,9 @@ class Settings(BaseSettings):
         168, description="Hours that a finished film is kept; then its download answers 410."
     )
     keep_jobs_h: Annotated[float, Field(gt=0)] = Field(2_160, description="Hours that an ended job can be asked about.")
+    missed_slots_h: Annotated[float, Field(ge=0, le=168)] = Field(
+        6, description="Hours that a schedule's slot, missed while Vix was down, still runs; then it is reported."
+    )
     link_h: Annotated[float, Field(gt=0, le=720)] = Field(24, description="Hours that a signed link works.")
     lease_s: Annotated[float, Field(ge=1)] = Field(
         30, description="Seconds of silence after which another worker takes over what a worker was making."

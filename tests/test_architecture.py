@@ -42,20 +42,33 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon.previews": ("daemon.errors", "render"),
     "daemon.queue": ("daemon.errors", "daemon.queue_storage", "daemon.targets"),
     "daemon.retention": ("daemon.failpoints", "daemon.films", "daemon.prepared", "daemon.store"),
+    "daemon.rotation": ("render.errors", "render.problems", "render.variables"),
     "daemon.scheduler": ("daemon.worker.ticker",),
+    "daemon.schedules": (
+        *("daemon.errors", "daemon.jobs", "daemon.kinds", "daemon.orders", "daemon.rotation", "daemon.slots"),
+        *("daemon.sources.library", "daemon.store", "fonts_cache"),
+        *("render.errors", "render.fieldtypes", "render.problems", "render.request"),
+    ),
     "daemon.settings": ("daemon.errors", "daemon.failpoints", "daemon.jobs"),
     "daemon.signing": ("daemon.errors",),
+    "daemon.slots": ("render.errors", "render.problems"),
     "daemon.sources": ("daemon.errors", "daemon.outbound", "daemon.sources", "render"),
     "daemon.sources.google_fonts": ("daemon.errors", "daemon.outbound", "fonts_cache"),
     "daemon.store": (
         *("daemon.errors", "daemon.estimate", "daemon.failpoints", "daemon.jobs", "daemon.store", "daemon.targets"),
     ),
     "daemon.supervisor": ("daemon.signals", "render.sandbox"),
+    "daemon.timetable": (
+        *("daemon.errors", "daemon.failpoints", "daemon.schedules", "daemon.slots", "daemon.sources.library"),
+        *("daemon.store", "fonts_cache", "render.errors"),
+    ),
     "daemon.web": (
         *("daemon.web", "daemon.errors", "daemon.failpoints", "daemon.jobs", "daemon.estimate", "daemon.store"),
         *(
             "daemon.kinds",
             "daemon.orders",
+            "daemon.schedules",
+            "daemon.slots",
             "daemon.describe",
             "daemon.links",
             "daemon.signing",

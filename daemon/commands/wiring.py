@@ -135,6 +135,7 @@ def retention(settings: Settings, opened: Database) -> Retention:
     from daemon.store.callbacks import CallbackStore
     from daemon.store.errands import ErrandStore
     from daemon.store.retention import RetentionStore
+    from daemon.store.schedules import ScheduleStore
     from daemon.store.workers import WorkerStore
 
     return Retention(
@@ -143,7 +144,9 @@ def retention(settings: Settings, opened: Database) -> Retention:
         prepared_files(settings),
         keep_films=timedelta(hours=settings.keep_films_h),
         keep_jobs=timedelta(hours=settings.keep_jobs_h),
-        also=tuple(table(opened).forget for table in (AuditStore, CallbackStore, ErrandStore, WorkerStore)),
+        also=tuple(
+            table(opened).forget for table in (AuditStore, CallbackStore, ErrandStore, ScheduleStore, WorkerStore)
+        ),
     )
 
 

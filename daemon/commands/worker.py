@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -26,11 +27,15 @@ from daemon.queue import Doorbell
 from daemon.retention import EVERY_MIN
 from daemon.scheduler import Scheduler
 from daemon.settings import Settings, notify_socket
+from daemon.sources.library import Library
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
 from daemon.store.jobs import JobStore
+from daemon.store.schedules import ScheduleStore
 from daemon.store.workers import WorkerStore
+from daemon.timetable import EVERY_MIN as SLOTS_EVERY_MIN
+from daemon.timetable import LOOK_EVERY_S, Stores, Timetable
 from daemon.worker.lock import WorkerLock, new_owner, seat
 from daemon.worker.loop import Outcome, Place, Rules, RunJob, Worker
 from daemon.worker.pulse import beats_through
@@ -90,6 +95,8 @@ def _worker(
         beside=[
             courier,
             Scheduler({"retention": (EVERY_MIN, retention.prune)}),
+            # On a thread of its own: removing films may take minutes.
+            Scheduler({"schedules": (SLOTS_EVERY_MIN, _timetable(settings, database).run_due)}, LOOK_EVERY_S),
             Ticker("fonts", _FONTS_EVERY_S, lambda: _refresh_fonts(material.fonts), at_once=True, join_s=1.0),
             Ticker("check", _CHECK_EVERY_S, lambda: _check(database, worker), at_once=True),
             _filled_library(settings),
@@ -146,6 +153,18 @@ def _courier(settings: Settings, database: Database, here: str) -> Courier:
     store, keys = CallbackStore(database), wiring.key_store(settings, database)
     outbound = Outbound(Guard(settings.private_hosts), agent=f"Vix/{__version__}")
     return Courier(store, Post(store, outbound, keys.hook_secrets, new_owner(here)), here)
+
+
+def _timetable(settings: Settings, database: Database) -> Timetable:
+    stores = Stores(
+        ScheduleStore(database),
+        JobStore(database),
+        wiring.key_store(settings, database),
+        Library(settings.library_folder),
+        wiring.fonts(settings, may_fetch=False),
+    )
+    ring = Doorbell(wiring.queue_target(settings)).ring
+    return Timetable(stores, ring, timedelta(hours=settings.missed_slots_h))
 
 
 def _run_job(tools: Tools, courier: Courier) -> RunJob:

@@ -67,9 +67,10 @@ class JobStore:
         *,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         repeat: Repeat | None = None,
+        also: Callable[[Any, str], None] = lambda connection, job_id: None,
     ) -> Submitted:
         """Put a job at the end of the queue, or find the one that the same request has made before. It is on the disk
-        when this returns.
+        when this returns, and with it what `also` writes; what that raises undoes both.
 
         Raises:
             RepeatMismatch: the request's key was used for another one.
@@ -87,6 +88,7 @@ class JobStore:
                 if repeat:
                     repeats.insert(connection, new.key_id, repeat, row.id, now)
                 record(connection, row.id, now, Entry("job.queued", "The job waits in the queue."))
+                also(connection, row.id)
                 failpoints.reach("submit_before_commit")
         if refusal is not None:
             raise refusal

@@ -12,6 +12,7 @@ from typing import Any
 from peewee import (
     AutoField,
     BigIntegerField,
+    BooleanField,
     CharField,
     CompositeKey,
     FloatField,
@@ -217,6 +218,45 @@ class ErrandRow(Model):
 
     class Meta:
         table_name = "errand"
+
+
+class ScheduleRow(Model):
+    """Films that are asked for by the clock. `turn` counts runs; all slots up to `looked_until` were dealt with, and it
+    only grows while the schedule stays as it is."""
+
+    seq = AutoField()
+    id = CharField(40, unique=True)
+    key_id = CharField(40)
+    name = TextField()
+    kind = CharField(40)
+    every = JsonField()
+    at = JsonField()
+    timezone = CharField(80)
+    spec = JsonField()
+    base_url = TextField(default="")
+    enabled = BooleanField(default=True)
+    lead_min = IntegerField(default=0)
+    turn = IntegerField(default=0)
+    looked_until = TimeField(column_name="looked_until_us")
+    created_at = TimeField(column_name="created_us")
+    updated_at = TimeField(column_name="updated_us")
+
+    class Meta:
+        table_name = "schedule"
+
+
+class SlotRow(Model):
+    """What came of one slot of a schedule; `at` is the time that it is for, also where it was late or made ahead."""
+
+    seq = AutoField()
+    schedule_id = CharField(40)
+    at = TimeField(column_name="at_us")
+    state = CharField(20)
+    job_id = CharField(40, null=True)
+    message = TextField(default="")
+
+    class Meta:
+        table_name = "slot"
 
 
 def utc_now() -> datetime:

@@ -15,6 +15,7 @@ from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
 from daemon.store.retention import KeptFilm, RetentionStore
+from daemon.store.schedules import NewSchedule, ScheduleStore, Slot, SlotState
 from daemon.store.views import JobViews
 from tests.daemon.conftest import new_job
 from tests.daemon.many_jobs import fill, plan, statements
@@ -102,7 +103,19 @@ def prune(database: Database) -> object:
     return retention.needed_stems(ids), retention.may_run(ids), retention.remove_repeats()
 
 
-@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune])
+def by_the_clock(database: Database) -> object:
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    store = ScheduleStore(database, lambda: at)
+    schedules = [store.create(NewSchedule("a", "template", "day", "09:00", "UTC", {}), "key0") for _ in range(3)]
+    JobStore(database).submit(new_job(), also=store.ran(schedules[0], at))
+    store.did_not_run(schedules[1], [Slot(at, SlotState.MISSED)], at)
+    store.replace(schedules[2].id, schedules[0], "key0")
+    store.remove(schedules[2].id)
+    one = schedules[0].id
+    return store.list("key0"), store.enabled(), store.get(one), store.last(one), store.slots(one, at), store.forget(at)
+
+
+@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune, by_the_clock])
 def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], object]) -> None:
     with statements(full_database) as seen:
         use(full_database)

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
 from daemon.store.tables import utc_now
 from daemon.store.views import JobViews
+from tests.daemon.clockwork import SHORT, clockwork
 from tests.daemon.material import make_library
 from tests.daemon.web.house import PEPPER
 from tests.daemon.workers import eventually, is_rendering, submit, worker
@@ -37,11 +38,12 @@ RETURNING = {"put_back_committed", "reconcile_committed"}
 ASKING = {"cancel_committed", "retry_committed"}
 CALLING = {"callback_claimed", "callback_sent", "callback_written"}
 PRUNING = {"prune_before_files", "prune_files_gone", "prune_done"}
+BY_THE_CLOCK = {"slot_committed"}
 OTHERS = {"key_rotated", "migration_done"}
 
 
 def test_every_point_has_its_test() -> None:
-    groups = [SUBMITTING, MAKING, WRITING, RETURNING, ASKING, CALLING, PRUNING, OTHERS]
+    groups = [SUBMITTING, MAKING, WRITING, RETURNING, ASKING, CALLING, PRUNING, BY_THE_CLOCK, OTHERS]
     assert sorted(name for group in groups for name in group) == sorted(POINTS)
 
 
@@ -217,6 +219,37 @@ def test_while_films_are_removed(data: Path, database: Database, store: JobStore
     with worker(data):
         eventually(lambda: not films(data), "the film is gone")
         eventually(lambda: not JobViews(database).counts()[Status.DONE], "and so is its row")
+
+
+SLOTS = """
+from datetime import datetime
+from pathlib import Path
+from tests.daemon.clockwork import clockwork
+with clockwork(Path(sys.argv[1]), lambda: datetime.fromisoformat(sys.argv[2])) as works:
+    works.timetable.run_due()
+"""
+
+
+@pytest.mark.parametrize("point", ["submit_before_commit", *sorted(BY_THE_CLOCK)])
+def test_while_a_slot_is_run(data: Path, point: str) -> None:
+    """Again and again in the middle, for a schedule of three days: each slot has one job, in its turn."""
+    days = [datetime(2026, 3, day, 9, tzinfo=UTC) for day in (4, 5, 6)]
+    spec = {**SHORT, "text_overlays": [{"text": "{{n}}"}], "variables": {"n": ["a", "b", "c"]}}
+    with clockwork(data, lambda: days[0] - timedelta(hours=1)) as works:
+        schedule = works.add(works.key(), spec=spec)
+    for day in days:
+        script_dies(SLOTS, point, data, day)
+        if point == "submit_before_commit":  # nothing was written, so that it dies of the same again
+            script_dies(SLOTS, point, data, day)
+        run_script(SLOTS, data, day)
+        run_script(SLOTS, data, day)
+    with clockwork(data, lambda: days[-1]) as works:
+        slots = works.slots(schedule)
+        assert [(slot.at, slot.state) for slot in slots] == [(day, "ran") for day in days]
+        assert works.again(schedule).turn == 3
+        waiting = [job_id for job_id, _ in works.stores.jobs.upcoming(9)]
+        assert waiting == [slot.job_id for slot in slots]
+        assert [one["variables"]["n"] for one in works.specs()] == ["a", "b", "c"]
 
 
 def test_while_a_key_is_rotated(data: Path, database: Database, store: JobStore) -> None:

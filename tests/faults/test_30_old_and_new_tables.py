@@ -147,6 +147,8 @@ INDEXES = {
     "callback": [["state", "next_us"], ["job_id"]],
     "callback_try": [["callback_id"]],
     "errand": [["done_us"]],
+    "schedule": [["id"], ["key_id", "seq"], ["enabled", "seq"]],
+    "slot": [["schedule_id", "at_us"], ["schedule_id", "seq"], ["at_us"]],
 }
 
 
