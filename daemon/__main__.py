@@ -13,6 +13,7 @@ from daemon import __version__
 from daemon.commands import wiring
 from daemon.commands.fonts import fonts
 from daemon.commands.keys import keys
+from daemon.commands.schedules import schedules
 from daemon.errors import StoreError, VixError
 from daemon.settings import load
 
@@ -131,6 +132,7 @@ def demo(out: Path | None, keep: bool) -> None:
 
 cli.add_command(keys)
 cli.add_command(fonts)
+cli.add_command(schedules)
 
 
 @cli.command()

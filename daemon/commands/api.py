@@ -29,6 +29,7 @@ from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
+from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import access_rules
@@ -101,6 +102,7 @@ def _services(settings: Settings, database: Database) -> Services:
         workers=WorkerStore(database),
         audit=AuditStore(database),
         errands=ErrandStore(database),
+        schedules=ScheduleStore(database),
         signer=LinkSigner(wiring.pepper(settings)),
         library=Library(settings.library_folder),
         catalogue=only_known(settings.catalogue),

@@ -14,6 +14,8 @@ from daemon.web import (
     manual,
     metrics,
     preview,
+    schedule_manual,
+    schedules,
     status,
 )
 from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
@@ -37,6 +39,12 @@ DOORS = with_documentation(
     Door("GET", "/v1/styles", library.styles, READ, manual.STYLES),
     Door("GET", "/v1/audio", library.audio, READ, manual.AUDIO),
     Door("GET", "/v1/fonts", fonts.fonts, READ, manual.FONTS),
+    Door("GET", "/v1/schedules", schedules.schedules, READ, schedule_manual.LIST),
+    Door("POST", "/v1/schedules", schedules.create_schedule, SUBMIT, schedule_manual.CREATE),
+    Door("GET", "/v1/schedules/{schedule_id}", schedules.schedule, READ, schedule_manual.GET),
+    Door("PUT", "/v1/schedules/{schedule_id}", schedules.replace_schedule, SUBMIT, schedule_manual.REPLACE),
+    Door("POST", "/v1/schedules/{schedule_id}/run", schedules.run_schedule, SUBMIT, schedule_manual.RUN),
+    Door("DELETE", "/v1/schedules/{schedule_id}", schedules.remove_schedule, SUBMIT, schedule_manual.REMOVE),
     Door("GET", "/metrics", metrics.metrics, METRICS, manual.METRICS),
     *ADMIN_DOORS,
 )

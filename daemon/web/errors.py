@@ -32,8 +32,10 @@ from daemon.errors import (
     RepeatMismatch,
     StoreError,
     TooManyRequests,
+    TooManySchedules,
     UnknownJob,
     UnknownKey,
+    UnknownSchedule,
     WrongState,
 )
 from daemon.jobs import FINAL
@@ -111,10 +113,12 @@ RULES: dict[type[Exception], Rule] = {
     AdminRefused: Rule(403, "Address refused"),
     UnknownKey: Rule(404, "No such key"),
     UnknownJob: Rule(404, "No such job", lambda exc: f"{exc} It shows only to the key that it was asked for with."),
+    UnknownSchedule: Rule(404, "No such schedule", lambda exc: f"{exc} It shows only to the key that made it."),
     BodyTooSlow: Rule(408, "Body too slow", headers={"Connection": "close"}),
     KeyRevoked: Rule(409, "Key revoked"),
     JobNotReady: Rule(409, "Not ready", _not_ready_sentence, lambda exc: {"job_status": exc.status}),
     WrongState: Rule(409, "Not in a state for it", members=lambda exc: {"job_status": exc.status}),
+    TooManySchedules: Rule(409, "Too many schedules"),
     NoCallbacks: Rule(409, "Nobody to tell"),
     NotLookedAt: Rule(409, "Not looked at yet"),
     JobGone: Rule(410, "Gone"),

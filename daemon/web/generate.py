@@ -98,13 +98,13 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     failpoints.reach("submit_committed")
     if submitted.answer is not None:
         return _Accepted(submitted.job, submitted.answer, submitted.repeated)
-    answer = describe(submitted.job, _outlook(services, submitted.job), call.links)
+    answer = describe(submitted.job, outlook_of(services, submitted.job), call.links)
     if word is not None:
         _remember(services, submitted.job, word, answer)
     return _Accepted(submitted.job, answer, submitted.repeated)
 
 
-def _outlook(services: Services, job: Job) -> Outlook:
+def outlook_of(services: Services, job: Job) -> Outlook:
     """Say where the job stands, or that this is not known: the job is stored, and an error would have it sent again."""
     try:
         return outlook(services.views, job)

@@ -19,11 +19,14 @@ from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import AccessRules
 from daemon.web.pace import Pace
 from fonts_cache import FontCache
+
+_SCHEDULE_CHANGES = "A key may make or change 60 schedules a minute."
 
 
 def _now() -> datetime:
@@ -50,6 +53,7 @@ class Services:
     workers: WorkerStore
     audit: AuditStore
     errands: ErrandStore
+    schedules: ScheduleStore
     signer: LinkSigner
     library: Library
     catalogue: Catalogue
@@ -71,4 +75,5 @@ class Services:
     dry_runs: Pace = field(default_factory=lambda: Pace("dry_run", 60, "A key may ask for 60 dry runs a minute."))
     drawn: Pace = field(default_factory=lambda: Pace("preview", 120, "A key may ask for 120 previews a minute."))
     redeliveries: Pace = field(default_factory=lambda: Pace("redeliver", 1, "A job is told of again once a minute."))
+    schedule_changes: Pace = field(default_factory=lambda: Pace("schedules", 60, _SCHEDULE_CHANGES))
     now: Callable[[], datetime] = _now

@@ -27,6 +27,9 @@ from tests.daemon.web.house import INSIDE, MASTER_KEY, PEPPER, House, administer
 NO_JOB = "job_00000000000000000000"
 BAD_KEY = "catv_00000000_" + "0" * 43
 
+NO_SCHEDULE = "sch_00000000000000000000"
+SCHEDULE = {"name": "Film", "every": "day", "at": "09:00", "spec": {}}
+
 # What each door says to those who may come in, and the body it is given. A door that is missing here is untested.
 GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/"): (200, None),
@@ -47,6 +50,12 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/v1/styles"): (200, None),
     ("GET", "/v1/audio"): (200, None),
     ("GET", "/v1/fonts"): (200, None),
+    ("GET", "/v1/schedules"): (200, None),
+    ("POST", "/v1/schedules"): (201, SCHEDULE),
+    ("GET", "/v1/schedules/{schedule_id}"): (200, None),
+    ("PUT", "/v1/schedules/{schedule_id}"): (200, SCHEDULE),
+    ("POST", "/v1/schedules/{schedule_id}/run"): (202, None),
+    ("DELETE", "/v1/schedules/{schedule_id}"): (204, None),
     ("GET", "/admin/keys"): (200, None),
     ("POST", "/admin/keys"): (201, {"name": "new"}),
     ("PATCH", "/admin/keys/{key_id}"): (200, {}),
@@ -104,6 +113,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         done, failed, waiting = (house.submit()["job_id"] for _ in range(3))
         house.finish(done, b"film")
         assert house.jobs.fail(house.claim(failed), Failure("broken", "It broke.", permanent=False))
+        scheduled = house.client.post("/v1/schedules", json=SCHEDULE).json()["id"]
         spare, _ = services.keys.create("spare")
         headers = {
             "nobody": {},
@@ -114,6 +124,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
             "master from inside": {"X-Master-Key": MASTER_KEY},
         }
         ids = {"job_id": done, "failed": failed, "waiting": waiting, "name": f"{done}.mp4", "key_id": spare.id}
+        ids["schedule_id"] = scheduled
         yield Street(house, headers, ids)
 
 
@@ -148,6 +159,17 @@ def test_somebody_elses_job_is_like_none(street: Street, door: Door) -> None:
     assert said.pop("instance") != said_of_none.pop("instance")
     assert said == said_of_none
     assert {*theirs.headers} == {*none.headers}
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if "{schedule_id}" in door.path])
+def test_somebody_elses_schedule_is_like_none(street: Street, door: Door) -> None:
+    kept = street.house.client.post("/v1/schedules", json=SCHEDULE).json()["id"]
+    theirs, none = (street.call(door, "other key", {"schedule_id": one}) for one in (kept, NO_SCHEDULE))
+    assert theirs.status_code == none.status_code == 404
+    said, said_of_none = theirs.json(), none.json()
+    assert said.pop("instance") != said_of_none.pop("instance")
+    assert said == said_of_none
+    assert street.house.client.get(f"/v1/schedules/{kept}").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import access_rules
@@ -64,6 +65,7 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
         workers=WorkerStore(database),
         audit=AuditStore(database),
         errands=ErrandStore(database),
+        schedules=ScheduleStore(database),
         signer=LinkSigner(PEPPER),
         library=Library(data / "library"),
         catalogue=only_known(data / "catalogue.json"),
@@ -146,6 +148,13 @@ class House:
         """Ask for a film over HTTP and return the answer."""
         answer = self.client.post("/v1/generate", content=json.dumps(spec or {}))
         assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def schedule(self, **members: Any) -> dict[str, Any]:
+        """Ask for a schedule over HTTP, every day at nine unless said otherwise, and return the answer."""
+        body = {"name": "Film", "every": "day", "at": "09:00", "spec": {}, **members}
+        answer = self.client.post("/v1/schedules", content=json.dumps(body))
+        assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
     def status(self, job_id: str) -> dict[str, Any]:
