@@ -28,6 +28,8 @@ from daemon.failpoints import POINTS
 from daemon.jobs import Limits
 
 _SHORTEST_MASTER_KEY = 24
+# Of the tests, of deployhook and of deploy.sh, which often stand in the same file.
+_OF_OTHERS = ("VIX_TEST_", "VIX_HOOK_", "VIX_DEPLOY_", "VIX_HEALTH_URL")
 
 
 def _split(value: object) -> object:
@@ -354,9 +356,7 @@ def misspelt() -> list[str]:
         f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if field.annotation is SecretStr
     ]
     strange = sorted(
-        name
-        for name in os.environ
-        if name.startswith("VIX_") and not name.startswith("VIX_TEST_") and name not in known
+        name for name in os.environ if name.startswith("VIX_") and not name.startswith(_OF_OTHERS) and name not in known
     )
     near = {name: get_close_matches(name, known, n=1) for name in strange}
     return [f"{name} is no setting." + (f" Did you mean {near[name][0]}?" if near[name] else "") for name in strange]

@@ -15,6 +15,7 @@ from daemon import __version__
 from daemon.callbacks.courier import Courier
 from daemon.callbacks.post import Post
 from daemon.commands import wiring
+from daemon.commit import running_commit
 from daemon.errands import Errands
 from daemon.errors import DatabaseCorrupt, SettingsError
 from daemon.films import Films
@@ -110,6 +111,7 @@ def _worker(
 def _about(ffmpeg: FFmpeg) -> dict[str, Any]:
     return {
         "version": __version__,
+        "commit": running_commit(),
         "host": socket.gethostname(),
         "ffmpeg": _version(ffmpeg) or "unknown",
         "sandbox": sandbox_report(),

@@ -53,7 +53,7 @@ def examine(services: Services) -> dict[str, Any]:
         "commit": services.commit,
         "checks": {name: {"ok": check.ok, "message": check.message} for name, check in checks.items()},
         "queue": {"queued": _waiting(services), "rendering": sum(worker.job_id is not None for worker in alive)},
-        "workers": {"active": len(alive), "max_concurrent_jobs": len(alive)},
+        "workers": {"active": len(alive), "max_concurrent_jobs": len(alive), "commits": _commits(alive)},
     }
 
 
@@ -63,6 +63,11 @@ def _seen(services: Services) -> Workers:
         return sorted(services.workers.all(), key=lambda worker: worker.seen_at, reverse=True)
     except VixError:
         return []
+
+
+def _commits(workers: Workers) -> list[str]:
+    """What living workers run: a deploy is through only when the new one is among them."""
+    return sorted({str(worker.about["commit"]) for worker in workers if worker.about.get("commit")})
 
 
 def _waiting(services: Services) -> int | None:

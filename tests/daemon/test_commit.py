@@ -46,6 +46,15 @@ def test_a_commit_that_no_branch_names(repository: Path) -> None:
     assert running_commit(repository) == git(repository, "rev-parse", "HEAD")
 
 
+def test_a_release_has_a_stamp_and_a_checkout_believes_git(tmp_path: Path, repository: Path) -> None:
+    release = tmp_path / "release"
+    release.mkdir()
+    (release / ".commit").write_text("0123abcd\n")
+    assert running_commit(release) == "0123abcd"
+    (repository / ".commit").write_text("0123abcd\n")
+    assert running_commit(repository) == git(repository, "rev-parse", "HEAD")
+
+
 def test_no_repository(tmp_path: Path) -> None:
     assert running_commit(tmp_path) == ""
     (tmp_path / ".git").write_text("gitdir: elsewhere")

@@ -183,7 +183,7 @@ class House:
 
     def heartbeat(self, job: str | None = None) -> None:
         """Write what a living worker writes."""
-        self.services.workers.join("a worker", {"version": "1.2.3", "ffmpeg": "9.0.2"})
+        self.services.workers.join("a worker", {"version": "1.2.3", "commit": "abc1234", "ffmpeg": "9.0.2"})
         self.services.workers.beat("a worker", job)
 
     def empty_library(self) -> None:

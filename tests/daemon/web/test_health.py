@@ -27,7 +27,7 @@ def test_with_a_living_worker_all_is_well(house: House) -> None:
     assert all(check["ok"] for check in said["checks"].values())
     assert "9.0" in said["checks"]["ffmpeg"]["message"]
     assert said["queue"] == {"queued": 0, "rendering": 0}
-    assert said["workers"] == {"active": 1, "max_concurrent_jobs": 1}
+    assert said["workers"] == {"active": 1, "max_concurrent_jobs": 1, "commits": ["abc1234"]}
     assert str(house.data) not in answer.text
     assert house.nobody.head("/health").status_code == 200
 
