@@ -14,6 +14,7 @@ _MADE_HERE = {
     ".git",
     ".venv",
     ".venv-bench",
+    ".venv-hook",
     ".hypothesis",
     ".mypy_cache",
     ".pytest_cache",

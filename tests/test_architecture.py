@@ -135,6 +135,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         *("render.ffmpeg", "render.running", "render.sandbox", "render.child"),
         *("daemon.supervisor", "daemon.previews", "daemon.commands.demo"),
         "daemon.sources.starter",
+        "deployhook.remote",
     ),
     "multiprocessing": (),
 }
@@ -206,7 +207,7 @@ NOT_REACHED = {
 }
 # The one reader is pydantic-settings in daemon/settings.py; the demo hands its own environment on to its children.
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv")
-READS_ENVIRONMENT = ("daemon.settings", "daemon.commands.demo")
+READS_ENVIRONMENT = ("daemon.settings", "daemon.commands.demo", "deployhook.settings")
 STARTERS = r"os\.(system|popen|exec\w+|spawn\w+|posix_spawnp?|fork|forkpty)|asyncio\.create_subprocess_\w+|pty\.spawn"
 # The process that draws previews forks itself, and has no thread that this could cut off in its middle.
 FORKS = ("render.still_server",)

@@ -16,6 +16,7 @@ from daemon.__main__ import cli
 from daemon.commands.demo import REQUEST
 from daemon.settings import Settings, variable
 from daemon.web.doors import DOORS
+from deployhook.settings import VARIABLES
 from render import spec
 from render.request import Output
 
@@ -98,7 +99,15 @@ def test_every_setting() -> None:
 def test_settings_in_the_example_file_exist() -> None:
     names = re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert names
-    assert set(names) <= {variable(name) for name in Settings.model_fields}
+    of_the_hook = {f"VIX_HOOK_{name.upper()}" for name in VARIABLES}
+    of_deploys = set(re.findall(r"^  (VIX_[A-Z_]+)  ", (ROOT / "deploy.sh").read_text(), re.MULTILINE))
+    assert len(of_deploys) > 5
+    assert set(names) <= {variable(name) for name in Settings.model_fields} | of_the_hook | of_deploys
+
+
+def test_every_setting_of_the_hook() -> None:
+    listed = {name for names in rows(section("## A push deploys it", "## Settings")) for name in names.split("`, `")}
+    assert {name for name in listed if name.startswith("VIX_")} == {f"VIX_HOOK_{name.upper()}" for name in VARIABLES}
 
 
 def test_every_command_and_option() -> None:
@@ -115,7 +124,7 @@ def test_every_command_and_option() -> None:
         ):
             assert option in table or option == "--out", option
     named = set(re.findall(r"`\./vix ([a-z]+)", README))
-    assert named == set(cli.commands) | {"test", "bench", "faults", "add"}
+    assert named == set(cli.commands) | {"test", "bench", "faults", "add", "hook", "prepare"}
 
 
 def test_every_call() -> None:
