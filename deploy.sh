@@ -18,6 +18,7 @@ Settings, from the environment or from .env in the base folder:
   VIX_DEPLOY_BASE      the folder with repo, releases and current; by default the one that this release lies in
   VIX_DEPLOY_REMOTE    URL of the repository, for the first deploy
   VIX_DEPLOY_BRANCH    main
+  VIX_DEPLOY_REQUEST   deploys/request   the file that asks for a deploy; its folder may be another account'\''s
   VIX_DEPLOY_RESTART   systemctl restart vix-api vix-worker
   VIX_HEALTH_URL       http://127.0.0.1:8080/health, asked by VIX_SOCKET where that is set
   VIX_DEPLOY_HEALTH_S  30   seconds that a release has to become healthy
@@ -31,7 +32,7 @@ Settings, from the environment or from .env in the base folder:
 Exit codes: 0 live or nothing to do; 1 failed, and what was live still is; 2 wrong use; 3 failed, and what was live is
 not healthy either; 75 another deploy took too long.'
 
-FETCH_S=300 PREPARE_S=1800 BACKUP_S=900 CHECK_S=120 RESTART_S=90 ALERT_S=60
+FETCH_S=300 PREPARE_S=1200 BACKUP_S=900 CHECK_S=120 RESTART_S=90 ALERT_S=60
 KEEP_RECORDS=20
 DONE=0 FAILED=1 WRONG_USE=2 BROKEN=3 BUSY=75
 
@@ -187,24 +188,33 @@ wait_for_more() {
     done
 }
 
+is_asked_for() { [[ -e $VIX_DEPLOY_REQUEST || -L $VIX_DEPLOY_REQUEST ]]; }
+
+# The hook is another account, which must not lead root anywhere: no link is followed, and what it has written is kept
+# for people and for itself.
+take_request() {
+    local taken=$VIX_DEPLOY_REQUEST.taken
+    asked_by=request
+    rm -rf "$taken"
+    if mv -fT "$VIX_DEPLOY_REQUEST" "$taken" && [[ -n $here ]]; then
+        timeout 5 dd if="$taken" of="$here/request" iflag=nofollow,nonblock bs=256K count=1 status=none 2>/dev/null
+    fi
+    rm -rf "$taken" "$VIX_DEPLOY_REQUEST"
+    is_asked_for || return 0
+    echo "The request $VIX_DEPLOY_REQUEST cannot be removed." >&2
+    pause 10 # it would start the next deploy at once
+    exit "$FAILED"
+}
+
 # The request goes before anything is fetched: a push that comes later writes another one.
 begin() {
     kind=$1
-    [[ $kind != deploy || ! -e $state/request ]] || wait_for_more
+    [[ $kind != deploy ]] || ! is_asked_for || wait_for_more
     touch "$state/begun" 2>/dev/null
     started_at=$(now)
     id=$(date -u +%Y%m%dT%H%M%SZ)-$$
     mkdir "$state/$id" 2>/dev/null && here=$state/$id
-    if [[ $kind == deploy && -e $state/request ]]; then
-        asked_by=request
-        [[ -n $here ]] && mv -T "$state/request" "$here/request" 2>/dev/null
-        rm -f "$state/request"
-        if [[ -e $state/request ]]; then
-            echo "The request $state/request cannot be removed." >&2
-            pause 10
-            exit "$FAILED"
-        fi
-    fi
+    if [[ $kind == deploy ]] && is_asked_for; then take_request; fi
     trap at_signal INT TERM HUP
     trap at_exit EXIT
     [[ -n $here ]] || fail "The record cannot be written: is the disk full?"
@@ -487,7 +497,7 @@ show_status() {
     local folder
     echo "live: $(live || echo nothing)"
     lived | sed 's/^/release: /'
-    [[ ! -e $state/request ]] || echo "A deploy is asked for."
+    ! is_asked_for || echo "A deploy is asked for."
     [[ ! -e $state/switching ]] || echo "A deploy is at work, or was cut off; the next one undoes its switch."
     find "$state" -mindepth 2 -maxdepth 2 -name record 2>/dev/null | sort -r | head -n 5 | while IFS= read -r folder; do
         sed -n 's/^\(kind\|outcome\|commit\|reason\|started_at\) \(..*\)/\2/p' "$folder" | paste -s -d ' '
@@ -505,7 +515,7 @@ read_settings() {
     done < <(cat "$base/.env" 2>/dev/null)
     : "${VIX_DEPLOY_REMOTE:=}" "${VIX_DEPLOY_BRANCH:=main}" "${VIX_DEPLOY_HEALTH_S:=30}" "${VIX_DEPLOY_STEADY_S:=2}"
     : "${VIX_DEPLOY_WAIT_S:=900}" "${VIX_DEPLOY_APART_S:=15}" "${VIX_DEPLOY_KEEP:=3}" "${VIX_DEPLOY_ALERT=current/vix alert}"
-    : "${VIX_DEPLOY_RESTART:=systemctl restart vix-api vix-worker}" "${VIX_DATA:=data}"
+    : "${VIX_DEPLOY_REQUEST:=$state/request}" "${VIX_DEPLOY_RESTART:=systemctl restart vix-api vix-worker}" "${VIX_DATA:=data}"
     : "${VIX_HEALTH_URL:=http://127.0.0.1:8080/health}"
     for name in VIX_DEPLOY_HEALTH_S VIX_DEPLOY_STEADY_S VIX_DEPLOY_WAIT_S VIX_DEPLOY_APART_S \
         VIX_DEPLOY_KEEP; do

@@ -53,7 +53,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: the folder of deploys cannot be used.
+        SettingsError: the folder of requests cannot be used.
         OSError: the address cannot be listened on.
     """
     import uvicorn
@@ -65,7 +65,7 @@ def serve(settings: Settings) -> int:
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise SettingsError(f"VIX_HOOK_BASE: {settings.state} cannot be made: {exc.strerror}.") from exc
+        raise SettingsError(f"VIX_HOOK_STATE: {settings.state} cannot be made: {exc.strerror}.") from exc
     listener, name = listen(settings)
     desk = Desk(settings, Memory(settings.state / "deliveries.json"))
     config = uvicorn.Config(

@@ -12,7 +12,7 @@ from deployhook.github import MOST_BYTES
 
 DEADLINE_S = 10.0
 # Nobody needs a secret to send bytes, so what strangers can make the hook hold at once has an end.
-_MOST_AT_ONCE = 2 * MOST_BYTES
+_MOST_AT_ONCE = MOST_BYTES + 4 * 1024 * 1024
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
         self._deadline_s = deadline_s
         self._held_bytes = 0
 
-    async def read(self, request: Request) -> bytes:
+    async def read(self, request: Request) -> bytearray:
         """Return the raw bytes of a body.
 
         Raises:
@@ -44,7 +44,7 @@ class Reader:
             raise BodyTooSlow(f"The body did not arrive within {self._deadline_s:g} s; send it again.") from None
         finally:
             self._held_bytes -= len(received)
-        return bytes(received)
+        return received
 
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._most_bytes:

@@ -82,7 +82,7 @@ class Desk:
 
     def report(self) -> dict[str, Any]:
         """All that is known of deploys, for those who may see it."""
-        state = self._settings.state
+        state, records = self._settings.state, self._settings.records
         with self._turn:
             try:
                 self._settle()
@@ -90,14 +90,14 @@ class Desk:
                 _log.warning("What became of deliveries cannot be written down: %s", exc)
             deliveries = [_shown(one) for one in self._memory.latest(_KNOWN_DELIVERIES)]
         asked_by = {str(one["delivery"]): one for one in deliveries}
-        known = status.deploys(state)[-_SHOWN_DEPLOYS:]
+        known = status.deploys(records)[-_SHOWN_DEPLOYS:]
         return {
             "repository": self._settings.repository,
             "branch": self._settings.branch,
             "commit": self.commit(),
             "remote": {"commit": self.look.commit, "asked_at": self.look.at or None, "problem": self.look.problem},
             "waiting": request.is_waiting(state),
-            "deploys": [status.as_json(one, asked_by, status.log_tail(state, one.id)) for one in reversed(known)],
+            "deploys": [status.as_json(one, asked_by, status.log_tail(records, one.id)) for one in reversed(known)],
             "deliveries": deliveries[:_SHOWN_DELIVERIES],
         }
 
@@ -123,12 +123,12 @@ class Desk:
         return remote.head(one.checkout, one.remote, one.branch, one.environment)
 
     def _ask_if_missed(self, head: str) -> None:
-        state = self._settings.state
+        state, records = self._settings.state, self._settings.records
         if request.is_waiting(state):
             return
-        if status.is_unfinished(state):
+        if status.is_unfinished(records):
             reason = "a deploy was cut off"
-        elif head != self.commit() and head not in status.given_up(status.deploys(state)):
+        elif head != self.commit() and head not in status.given_up(status.deploys(records)):
             reason = "a push was missed"
         else:
             return
@@ -138,8 +138,8 @@ class Desk:
 
     def _settle(self) -> None:
         """Learn from the records of deploys what became of deliveries."""
-        state = self._settings.state
-        outcomes = status.outcomes(status.deploys(state))
+        state, records = self._settings.state, self._settings.records
+        outcomes = status.outcomes(status.deploys(records))
         if not request.is_waiting(state):
             lost = (one for one in self._memory.pending() if time.time() - one.at > _LOST_AFTER_S)
             outcomes.update({one.id: Outcome.FAILED for one in lost if one.id not in outcomes})

@@ -48,12 +48,12 @@ class Ignored:
 Event = Push | Ping | Ignored
 
 
-def sign(secret: str, body: bytes) -> str:
+def sign(secret: str, body: bytes | bytearray) -> str:
     """The value of `X-Hub-Signature-256` for the raw bytes of a body."""
     return "sha256=" + hmac.new(secret.encode(), body, sha256).hexdigest()
 
 
-def verify(secret: str, body: bytes, signature: str | None) -> None:
+def verify(secret: str, body: bytes | bytearray, signature: str | None) -> None:
     """Compare a signature in constant time.
 
     Raises:
@@ -89,7 +89,7 @@ def delivery_id(value: str | None) -> str:
     return value
 
 
-def parse(body: bytes, media_type: str) -> dict[str, Any]:
+def parse(body: bytes | bytearray, media_type: str) -> dict[str, Any]:
     """Read the payload out of a verified body.
 
     Raises:
@@ -131,7 +131,7 @@ def read(event: str | None, payload: dict[str, Any], repository: str, branch: st
     return Push(commit, _pusher(payload))
 
 
-def _of_form(body: bytes) -> str:
+def _of_form(body: bytes | bytearray) -> str:
     values = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=10).get("payload", [])
     if len(values) != 1:
         raise NotReadable("The form has no field named payload, or several.")

@@ -21,6 +21,7 @@ VARIABLES = {
     "branch": "The branch that is deployed.",
     "status_token": "Opens `GET /deploy/status`, at least 16 characters; without it only this machine gets it.",
     "base": "The folder with `repo`, `releases` and `current`.",
+    "state": "The folder of the request and of what is known of deliveries; all that the hook writes.",
     "checkout": "A clone that knows the remote.",
     "remote": "The remote of that clone, or a URL.",
     "host": "Address that the hook listens on.",
@@ -38,8 +39,7 @@ _LINE = re.compile(r"\s*(?:export\s+)?(VIX_HOOK_[A-Z_]+)\s*=\s*(.*?)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator has set. `state` is where `deploy.sh` has requests and records; `environment` is what git gets:
-    everything but the settings themselves."""
+    """What the operator has set. `environment` is what git gets: everything but the settings themselves."""
 
     secret: str = field(repr=False)
     repository: str
@@ -54,6 +54,11 @@ class Settings:
     socket: Path | None = None
     every_s: float = 300.0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def records(self) -> Path:
+        """Where `deploy.sh` writes down how deploys went."""
+        return self.base / "deploys"
 
 
 def load() -> Settings:
@@ -100,7 +105,7 @@ def parse(variables: Mapping[str, str]) -> Settings:
         secret=values["secret"],
         repository=values["repository"],
         base=base,
-        state=base / "deploys",
+        state=_folder(values.get("state", "")) or base / "deploys",
         checkout=_folder(values.get("checkout", "")) or base / "repo",
         branch=values["branch"],
         status_token=values["status_token"],

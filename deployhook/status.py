@@ -46,18 +46,18 @@ def running_commit(base: Path) -> str:
     return name if _COMMIT.fullmatch(name) else ""
 
 
-def is_unfinished(state: Path) -> bool:
+def is_unfinished(records: Path) -> bool:
     """Whether a deploy was cut off between the switch and its check, or is there just now."""
-    return (state / "switching").exists()
+    return (records / "switching").exists()
 
 
-def deploys(state: Path) -> list[Deploy]:
+def deploys(records: Path) -> list[Deploy]:
     """All deploys that are on record, the oldest first."""
     try:
-        names = sorted(name for name in os.listdir(state) if _RECORD.fullmatch(name))
+        names = sorted(name for name in os.listdir(records) if _RECORD.fullmatch(name))
     except OSError:
         return []
-    return [deploy for name in names if (deploy := _read(state / name)) is not None]
+    return [deploy for name in names if (deploy := _read(records / name)) is not None]
 
 
 def given_up(known: Iterable[Deploy]) -> set[str]:
@@ -86,10 +86,10 @@ def outcomes(known: Iterable[Deploy]) -> dict[str, Outcome]:
     return {delivery: meaning.get(one.outcome, Outcome.FAILED) for one in known for delivery in one.deliveries}
 
 
-def log_tail(state: Path, deploy_id: str) -> list[str]:
+def log_tail(records: Path, deploy_id: str) -> list[str]:
     """The last lines of a deploy's log, without passwords in URLs."""
     try:
-        with open(state / deploy_id / "log", "rb") as log:
+        with open(records / deploy_id / "log", "rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL_BYTES))
             text = log.read(_TAIL_BYTES).decode("utf-8", "replace")
     except OSError:

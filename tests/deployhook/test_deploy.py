@@ -173,6 +173,29 @@ def test_an_operator_who_cannot_be_told_is_no_reason_to_fail_otherwise(yard: Yar
     assert yard.serving() == first
 
 
+@pytest.mark.parametrize("bait", ["link", "folder", "pipe", "dangling"])
+def test_a_request_of_another_account_leads_nowhere(yard: Yard, bait: str) -> None:
+    """The folder of the request is the hook's, and whoever has taken over the hook must not read or write more."""
+    theirs, secret = yard.folder / "theirs", yard.folder / "secret"
+    request = theirs / "request"
+    theirs.mkdir()
+    secret.write_text("what only the owner may read")
+    if bait == "folder":
+        (request / "inner").mkdir(parents=True)
+    elif bait == "pipe":
+        os.mkfifo(request)
+    else:
+        request.symlink_to(secret if bait == "link" else theirs / "nothing")
+    (yard.base / ".env").write_text((yard.base / ".env").read_text() + f"VIX_DEPLOY_REQUEST={request}\n")
+    tip = yard.push()
+    yard.deploy()
+    assert yard.serving() == tip
+    assert yard.last()["asked_by"] == "request"
+    assert list(theirs.iterdir()) == []
+    assert secret.read_text() == "what only the owner may read"
+    assert "only the owner" not in "".join(path.read_text() for path in yard.state.glob("*/request"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
