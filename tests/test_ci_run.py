@@ -59,6 +59,12 @@ def test_with_all_servers_everything_is_tested(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "vix add cluster\nvix test\n"), done.stderr
 
 
+def test_what_cannot_be_installed_is_told_and_the_rest_tested(tmp_path: Path) -> None:
+    done = ci(tmp_path, apt_get='case "$*" in *nginx*) exit 100;; esac')
+    skipped = "Nginx and systemd cannot be installed here: their tests are skipped."
+    assert (done.returncode, done.stdout) == (0, f"{skipped}\nvix add cluster\nvix test\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "server"),
     [("initdb", "postgresql"), ("mariadb_install_db", "mariadb"), ("mariadb", "mariadb")],
