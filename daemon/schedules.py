@@ -77,7 +77,7 @@ class ScheduleBody(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a request is checked against. `check_url` raises UrlRefused for a callback that will not be sent."""
+    """What requests are checked against. `check_url` raises UrlRefused for a callback that will not be sent."""
 
     library: Library
     fonts: FontCache
@@ -114,7 +114,7 @@ def read_schedule(data: object, checks: Checks, now: datetime, base_url: str) ->
     return NewSchedule(**said, base_url=base_url)
 
 
-def job_of(schedule: Schedule, at: datetime, now: datetime, library: Library, fonts: FontCache) -> NewJob:
+def job_of(schedule: Schedule, at: datetime, now: datetime, checks: Checks) -> NewJob:
     """Make the job of a slot, in the schedule's turn. What is published of a film that is made ahead waits for it.
 
     Raises:
@@ -124,8 +124,9 @@ def job_of(schedule: Schedule, at: datetime, now: datetime, library: Library, fo
     order = _below_spec(lambda: resolved(schedule.spec, schedule.turn, local))
     if at > now:
         order = published_at(order, local)
-    spec = _below_spec(lambda: KINDS[schedule.kind].read(order, library, fonts))
-    return new_job(schedule.kind, order, spec, key_id=schedule.key_id, base_url=schedule.base_url, fonts=fonts)
+    spec = _below_spec(lambda: KINDS[schedule.kind].read(order, checks.library, checks.fonts))
+    key_id, base_url = schedule.key_id, schedule.base_url
+    return new_job(schedule.kind, order, spec, key_id=key_id, base_url=base_url, fonts=checks.fonts)
 
 
 def published_at(order: dict[str, Any], at: datetime) -> dict[str, Any]:
@@ -133,11 +134,14 @@ def published_at(order: dict[str, Any], at: datetime) -> dict[str, Any]:
     targets = order.get("publish")
     if not isinstance(targets, dict):
         return order
-    timed = {
-        name: {**target, "at": at.isoformat()} if isinstance(target, dict) and target.get("at") is None else target
-        for name, target in targets.items()
-    }
-    return {**order, "publish": timed}
+    return {**order, "publish": {name: _timed(target, at.isoformat()) for name, target in targets.items()}}
+
+
+def _timed(target: Any, at: str) -> Any:
+    """The posts of one target, with this time where they name none."""
+    if isinstance(target, list):
+        return [_timed(post, at) for post in target]
+    return {**target, "at": at} if isinstance(target, dict) and target.get("at") is None else target
 
 
 def _wrong_in(spec: dict[str, Any], kind: str, at: datetime, checks: Checks) -> tuple[FieldProblem, ...]:

@@ -13,20 +13,20 @@ from datetime import datetime, timedelta
 
 from daemon import failpoints
 from daemon.errors import StoreError, TooManyRequests, UnknownKey, UnknownSchedule
-from daemon.schedules import job_of
+from daemon.schedules import Checks, job_of
 from daemon.slots import rule_of, slots_between
-from daemon.sources.library import Library
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
 from daemon.store.schedules import Overtaken, Schedule, ScheduleStore, Slot, SlotState
 from daemon.store.tables import utc_now
-from fonts_cache import FontCache
 from render.errors import SpecError
 
 EVERY_MIN = 0.25
 LOOK_EVERY_S = 5.0
 # No later than that, a slot counts as met, whatever else is late.
 _IN_TIME = timedelta(minutes=2)
+# More than the clocks of two machines should differ by, or one is put right by.
+_CLOCKS_DIFFER = timedelta(hours=2)
 # Beyond that many of a schedule, those that were missed first are counted and not kept.
 _MOST_KEPT = 1_000
 _MISSED = "Vix was not running, or late."
@@ -42,13 +42,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The tables that it works on, and the library and fonts that requests are checked against."""
+    """The tables that it works on, and what requests are checked against."""
 
     schedules: ScheduleStore
     jobs: JobStore
     keys: KeyStore
-    library: Library
-    fonts: FontCache
+    checks: Checks
 
 
 def log_report(subject: str, sentence: str) -> None:
@@ -73,6 +72,7 @@ class Timetable:
         self._young = young
         self._report = report
         self._clock = clock
+        self._warned: set[str] = set()
 
     def run_due(self) -> None:
         """Deal with every slot that is due. What goes wrong with one schedule harms no other.
@@ -109,7 +109,11 @@ class Timetable:
 
     def _due(self, schedule: Schedule, now: datetime) -> list[datetime]:
         rule = rule_of(schedule.every, schedule.at, schedule.timezone)
-        due = slots_between(rule, schedule.looked_until, now + timedelta(minutes=schedule.lead_min))
+        lead = timedelta(minutes=schedule.lead_min)
+        if schedule.looked_until > now + lead + _CLOCKS_DIFFER and schedule.id not in self._warned:
+            self._warned.add(schedule.id)
+            self._tell(schedule, _put_back_sentence(schedule))
+        due = slots_between(rule, schedule.looked_until, now + lead)
         if not due:
             return due
         known = self._stores.schedules.slots(schedule.id, schedule.looked_until)
@@ -155,7 +159,7 @@ class Timetable:
             key = stores.keys.get(schedule.key_id)
             if not key.is_open(now) or "submit" not in key.scopes:
                 raise Refused(f'The key {key.id} is revoked, expired or without the scope "submit".')
-            new = job_of(schedule, at, now, stores.library, stores.fonts)
+            new = job_of(schedule, at, now, stores.checks)
             also = stores.schedules.ran(schedule, at)
             return stores.jobs.submit(new, limits=key.limits, also=also).job.id
         except (UnknownKey, TooManyRequests) as exc:
@@ -171,6 +175,11 @@ class Timetable:
 
     def _tell(self, schedule: Schedule, sentence: str) -> None:
         self._report(f'Schedule "{schedule.name}" ({schedule.id})', sentence)
+
+
+def _put_back_sentence(schedule: Schedule) -> str:
+    until = _local(schedule, schedule.looked_until)
+    return f"The clock was put back: nothing runs before {until} again. Pause and resume it to count from now."
 
 
 def _missed_sentence(schedule: Schedule, missed: Sequence[datetime]) -> str:

@@ -59,8 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "daemon.supervisor": ("daemon.signals", "render.sandbox"),
     "daemon.timetable": (
-        *("daemon.errors", "daemon.failpoints", "daemon.schedules", "daemon.slots", "daemon.sources.library"),
-        *("daemon.store", "fonts_cache", "render.errors"),
+        *("daemon.errors", "daemon.failpoints", "daemon.schedules", "daemon.slots", "daemon.store", "render.errors"),
     ),
     "daemon.web": (
         *("daemon.web", "daemon.errors", "daemon.failpoints", "daemon.jobs", "daemon.estimate", "daemon.store"),

@@ -37,9 +37,7 @@ def list_schedules() -> None:
 def add_schedule(file: BinaryIO, key_id: str) -> None:
     """Add the schedule in FILE (JSON as POST /v1/schedules takes it, or - for standard input)."""
     from daemon.commands import wiring
-    from daemon.outbound.addresses import Guard
-    from daemon.schedules import Checks, read_schedule
-    from daemon.sources.library import Library
+    from daemon.schedules import read_schedule
     from daemon.store.schedules import ScheduleStore
     from daemon.web.bodies import BodyError, parse_body
 
@@ -52,8 +50,7 @@ def add_schedule(file: BinaryIO, key_id: str) -> None:
         raise click.ClickException(f"there is no key {key_id}; `vix keys list` shows the ids") from exc
     except BodyError as exc:
         raise click.ClickException(f"{file.name}: {exc}") from exc
-    fonts = wiring.fonts(settings, may_fetch=False)
-    checks = Checks(Library(settings.library_folder), fonts, Guard(settings.private_hosts).check_url)
+    checks = wiring.schedule_checks(settings)
     new = body.parse_with(lambda data: read_schedule(data, checks, datetime.now(UTC), _base_url(settings)))
     click.echo(ScheduleStore(database).create(new, key_id).id)
 
@@ -90,19 +87,18 @@ def run_schedule(schedule_id: str) -> None:
     from daemon.commands import wiring
     from daemon.queue import Doorbell
     from daemon.schedules import job_of
-    from daemon.sources.library import Library
     from daemon.store.jobs import JobStore
     from daemon.store.schedules import Overtaken, ScheduleStore
 
     settings, now = wiring.ready_settings(), datetime.now(UTC)
     database = wiring.database(settings)
-    store, fonts = ScheduleStore(database), wiring.fonts(settings, may_fetch=False)
+    store = ScheduleStore(database)
     try:
         one = store.get(schedule_id)
         key = wiring.key_store(settings, database).get(one.key_id)
         if not key.is_open(now):
             raise click.ClickException(f"its key {key.id} is revoked or expired")
-        new = job_of(one, now, now, Library(settings.library_folder), fonts)
+        new = job_of(one, now, now, wiring.schedule_checks(settings))
         also = store.ran(one, now, by_hand=True)
         job = JobStore(database).submit(new, limits=key.limits, also=also).job
     except UnknownSchedule as exc:

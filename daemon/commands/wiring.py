@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.pipeline import Tools
     from daemon.prepared import PreparedFiles
     from daemon.retention import Retention
+    from daemon.schedules import Checks
     from daemon.store.callbacks import NewCallback
     from daemon.store.database import Database
     from daemon.store.keys import KeyStore
@@ -189,6 +190,16 @@ def sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
     # By way of the catalogue, so that the API, which starts no FFmpeg, knows of a track once it was used.
     known = partial(catalogue.track, listen=lambda path: listen(path, ffmpeg))
     return Sources(Library(settings.library_folder), catalogue, fonts(settings, may_fetch=True), known)
+
+
+def schedule_checks(settings: Settings) -> Checks:
+    """Build what schedules are checked against."""
+    from daemon.outbound.addresses import Guard
+    from daemon.schedules import Checks
+    from daemon.sources.library import Library
+
+    library, guard = Library(settings.library_folder), Guard(settings.private_hosts)
+    return Checks(library, fonts(settings, may_fetch=False), guard.check_url)
 
 
 def tools(settings: Settings, ffmpeg: FFmpeg) -> Tools:

@@ -28,7 +28,6 @@ from daemon.queue import Doorbell
 from daemon.retention import EVERY_MIN
 from daemon.scheduler import Scheduler
 from daemon.settings import Settings, notify_socket
-from daemon.sources.library import Library
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
@@ -162,8 +161,7 @@ def _timetable(settings: Settings, database: Database) -> Timetable:
         ScheduleStore(database),
         JobStore(database),
         wiring.key_store(settings, database),
-        Library(settings.library_folder),
-        wiring.fonts(settings, may_fetch=False),
+        wiring.schedule_checks(settings),
     )
     ring = Doorbell(wiring.queue_target(settings)).ring
     return Timetable(stores, ring, timedelta(hours=settings.missed_slots_h))

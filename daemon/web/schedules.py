@@ -24,6 +24,7 @@ from daemon.web.bodies import parse_body, read_body
 from daemon.web.call import Call
 from daemon.web.generate import outlook_of
 from daemon.web.repeats import REPLAYED, repeat, repeat_word
+from daemon.web.services import Services
 from render.errors import SpecError
 
 HIDDEN = "..."
@@ -113,12 +114,11 @@ def _read(call: Call, raw: bytes, old: Schedule | None = None) -> NewSchedule:
     """
     services = call.services
     services.schedule_changes.take(call.key_id, services.now())
-    checks = Checks(services.library, services.fonts, services.check_url)
 
     def parse(data: object) -> NewSchedule:
         if old and isinstance(data, dict) and isinstance(data.get("spec"), dict):
             data = data | {"spec": _unhidden(data["spec"], old.spec)}
-        return read_schedule(data, checks, services.now(), call.links.base)
+        return read_schedule(data, _checks(services), services.now(), call.links.base)
 
     return parse_body(raw).parse_with(parse)
 
@@ -131,7 +131,7 @@ def _run(call: Call, found: str, word: str | None) -> tuple[Submitted, dict[str,
         if submitted is not None:
             return submitted, describe(submitted.job, outlook_of(services, submitted.job), call.links)
         one, now = services.schedules.get(found, call.key_id), services.now()
-        new = replace(job_of(one, now, now, services.library, services.fonts), base_url=call.links.base)
+        new = replace(job_of(one, now, now, _checks(services)), base_url=call.links.base)
         also = services.schedules.ran(one, now, by_hand=True)
         try:
             submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by, also=also)
@@ -140,6 +140,10 @@ def _run(call: Call, found: str, word: str | None) -> tuple[Submitted, dict[str,
     if submitted is None:
         raise DatabaseBusy
     return submitted, describe(submitted.job, outlook_of(services, submitted.job), call.links)
+
+
+def _checks(services: Services) -> Checks:
+    return Checks(services.library, services.fonts, services.check_url)
 
 
 def _described(call: Call, one: Schedule) -> dict[str, Any]:

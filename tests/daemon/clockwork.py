@@ -40,8 +40,8 @@ class Clockwork:
     def add(self, key_id: str, **members: Any) -> Schedule:
         """Store a schedule as the service reads it: every day at nine in UTC, unless said otherwise."""
         data = {"name": "Film", "every": "day", "at": "09:00", "spec": SHORT, **members}
-        checks = Checks(self.stores.library, self.stores.fonts, Guard().check_url)
-        return self.stores.schedules.create(read_schedule(data, checks, self.clock(), "http://vix.test"), key_id)
+        new = read_schedule(data, self.stores.checks, self.clock(), "http://vix.test")
+        return self.stores.schedules.create(new, key_id)
 
     def again(self, schedule: Schedule) -> Schedule:
         return self.stores.schedules.get(schedule.id)
@@ -69,8 +69,7 @@ def clockwork(data: Path, clock: Callable[[], datetime], young_h: float = 6) -> 
         ScheduleStore(database, clock),
         JobStore(database, clock),
         KeyStore(database, PEPPER, clock=clock),
-        Library(data / "library"),
-        FontCache(data / "fonts", system=()),
+        Checks(Library(data / "library"), FontCache(data / "fonts", system=()), Guard().check_url),
     )
     rung: list[str] = []
     reports: list[tuple[str, str]] = []

@@ -121,7 +121,7 @@ def test_a_day_of_lead_makes_all_films_of_a_day(works: Clockwork, movable_clock:
 def test_what_is_refused_is_reported_and_the_next_slot_runs(
     works: Clockwork, movable_clock: MovableClock, key_id: str
 ) -> None:
-    schedule, style = works.add(key_id), works.stores.library.root / "styles" / "waves"
+    schedule, style = works.add(key_id), works.stores.checks.library.root / "styles" / "waves"
     shutil.move(style, style.with_name("gone"))
     at(movable_clock, "2026-03-04T09:00", works)
     assert works.came(schedule) == ["04 09:00 failed"]
@@ -178,6 +178,24 @@ def test_a_clock_that_is_put_back_repeats_nothing(works: Clockwork, movable_cloc
     at(movable_clock, "2026-03-04T12:00", works)
     assert works.came(schedule) == [f"04 {hour:02}:00 ran" for hour in (9, 10, 11, 12)]
     assert len(works.rung) == 4
+
+
+def test_a_clock_that_was_far_ahead_is_told_of_and_can_be_made_up_for(
+    works: Clockwork, movable_clock: MovableClock, key_id: str
+) -> None:
+    schedule = works.add(key_id)
+    at(movable_clock, "2030-01-01T09:00", works)
+    works.reports.clear()
+    for _ in range(2):
+        at(movable_clock, "2026-03-04T09:00", works)
+    ((_, sentence),) = works.reports
+    assert "The clock was put back: nothing runs before 2030-01-01 09:00 (UTC)" in sentence
+    for enabled in (False, True):
+        works.stores.schedules.set_enabled(schedule.id, enabled)
+    at(movable_clock, "2026-03-05T09:00", works)
+    by_time = {f"{slot.at:%Y-%m-%d}": slot.state for slot in works.slots(schedule)}
+    assert by_time["2026-03-05"] == "ran", "although it counted as missed when the clock was wrong"
+    assert len(works.rung) == 2
 
 
 def test_another_name_loses_no_slot_and_another_time_counts_from_now(
