@@ -5,6 +5,7 @@ Knows neither who hands it in nor when it is due.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,8 @@ from render.problems import did_you_mean, problems
 from render.request import Strict
 
 MOST_LEAD_MIN = 1_440
+# A list has all of a key's schedules, whole.
+MOST_SPEC_BYTES = 128 * 1024
 T = TypeVar("T")
 _RULE = ("every", "at", "timezone")
 _DAYS = {"type": "array", "items": {"enum": list(WEEKDAYS)}, "minItems": 1, "maxItems": 7, "uniqueItems": True}
@@ -65,6 +68,13 @@ class ScheduleBody(Strict):
     def _readable(cls, value: str) -> str:
         if not value.isprintable():
             raise ValueError("must have printable characters only")
+        return value
+
+    @field_validator("spec")
+    @classmethod
+    def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(value, separators=(",", ":"))) > MOST_SPEC_BYTES:
+            raise ValueError(f"must be at most {MOST_SPEC_BYTES // 1024} kB of JSON in ASCII")
         return value
 
     @field_validator("kind")
@@ -105,7 +115,7 @@ def read_schedule(data: object, checks: Checks, now: datetime, base_url: str) ->
         except SpecError as exc:
             wrong += exc.problems
     seen = {problem.field for problem in wrong}
-    if isinstance(members.get("spec"), dict):
+    if isinstance(members.get("spec"), dict) and "spec" not in seen:
         kind = members.get("kind", "template") if "kind" not in seen else "template"
         wrong += _wrong_in(members["spec"], kind, at, checks)
     if wrong or body is None:

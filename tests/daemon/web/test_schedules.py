@@ -193,6 +193,7 @@ def test_callbacks_are_kept_and_never_shown(house: House) -> None:
         ({"kind": "templat"}, "kind", "must be template"),
         ({"spec": ...}, "spec", "is required"),
         ({"spec": []}, "spec", "must be an object"),
+        ({"spec": {"client_data": "x" * 131_100}}, "spec", "at most 128 kB"),
         ({"evry": 1}, "evry", 'Did you mean "every"?'),
         ({"spec": {"video": {"style": "wave"}}}, "spec.video.style", 'Did you mean "waves"?'),
         ({"spec": {"vidoe": {}}}, "spec.vidoe", 'Did you mean "video"?'),
