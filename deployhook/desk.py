@@ -124,7 +124,7 @@ class Desk:
 
     def _ask_if_missed(self, head: str) -> None:
         state, records = self._settings.state, self._settings.records
-        if request.is_waiting(state):
+        if request.is_waiting(state) or status.is_at_work(records):
             return
         if status.is_unfinished(records):
             reason = "a deploy was cut off"
@@ -139,9 +139,10 @@ class Desk:
     def _settle(self) -> None:
         """Learn from the records of deploys what became of deliveries."""
         state, records = self._settings.state, self._settings.records
-        outcomes = status.outcomes(status.deploys(records))
+        at_work = status.is_at_work(records)  # before the records: one that ends meanwhile has written its end
+        outcomes = status.outcomes(status.deploys(records), at_work)
         if not request.is_waiting(state):
-            lost = (one for one in self._memory.pending() if time.time() - one.at > _LOST_AFTER_S)
+            lost = (one for one in self._memory.pending() if not at_work and time.time() - one.at > _LOST_AFTER_S)
             outcomes.update({one.id: Outcome.FAILED for one in lost if one.id not in outcomes})
         else:  # whatever earlier deploys say, these are asked for again
             outcomes.update(dict.fromkeys(request.deliveries(state / request.NAME), Outcome.PENDING))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections import Counter
@@ -47,8 +48,20 @@ def running_commit(base: Path) -> str:
 
 
 def is_unfinished(records: Path) -> bool:
-    """Whether a deploy was cut off between the switch and its check, or is there just now."""
+    """Whether a switch was not seen to work: its deploy was cut off, unless it is at work."""
     return (records / "switching").exists()
+
+
+def is_at_work(records: Path) -> bool:
+    """Whether a deploy runs now: then it holds the lock."""
+    try:
+        with open(records / "lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # nobody has deployed yet, or it cannot be told
+    return False
 
 
 def deploys(records: Path) -> list[Deploy]:
@@ -80,9 +93,10 @@ def given_up(known: Iterable[Deploy]) -> set[str]:
     return bad - {""}
 
 
-def outcomes(known: Iterable[Deploy]) -> dict[str, Outcome]:
-    """What became of the deliveries that deploys name; of those that several name, by the last."""
-    meaning = {"running": Outcome.PENDING, "done": Outcome.DONE, "nothing": Outcome.DONE}
+def outcomes(known: Iterable[Deploy], at_work: bool) -> dict[str, Outcome]:
+    """What became of the deliveries that deploys name; of those that several name, by the last. Unless a deploy is at
+    work, one that says so was killed."""
+    meaning = {"running": Outcome.PENDING if at_work else Outcome.FAILED, "done": Outcome.DONE, "nothing": Outcome.DONE}
     return {delivery: meaning.get(one.outcome, Outcome.FAILED) for one in known for delivery in one.deliveries}
 
 

@@ -386,6 +386,46 @@ def test_bench_has_an_environment_of_its_own(quick_clone: Clone) -> None:
     assert quick_clone.run("bench").err == ""
 
 
+def test_the_hook_has_an_environment_of_its_own(quick_clone: Clone) -> None:
+    quick_clone.lock("hook", quick_clone.index.offer("small", "1.0", {"small": ""}))
+    (quick_clone.root / "deployhook").mkdir()
+    script = "import sys, small; print(sys.prefix, *sys.argv[1:], sep='|')"
+    (quick_clone.root / "deployhook" / "__main__.py").write_text(script, encoding="utf-8")
+    folder = quick_clone.root / ".venv-hook"
+    assert quick_clone.run("hook", "--check").out == f"{folder}|--check\n"
+    assert not (quick_clone.root / ".venv").exists()
+    assert quick_clone.run("hook").err == ""
+
+
+def test_prepare_sets_up_both_and_starts_nothing(quick_clone: Clone) -> None:
+    quick_clone.lock("hook", quick_clone.index.offer("small", "1.0", {"small": ""}))
+    prepared = quick_clone.run("prepare")
+    assert (prepared.code, prepared.out) == (0, "")
+    assert all((quick_clone.root / name / "vix-stamp").exists() for name in (".venv", ".venv-hook"))
+    assert quick_clone.run("prepare").err == ""
+
+
+def test_an_environment_that_releases_share_finds_the_release_it_was_started_from(
+    quick_clone: Clone, tmp_path: Path
+) -> None:
+    quick_clone.run()
+    original, shared = quick_clone.root, (quick_clone.root / ".venv").rename(tmp_path / "shared")
+    for name in ("one", "two"):
+        release = shutil.copytree(original, tmp_path / name)
+        (release / ".venv").symlink_to("../shared")
+        (release / "daemon" / "where.py").write_text("", encoding="utf-8")
+        script = "import json, daemon.where as where; print(json.dumps({'file': where.__file__}))"
+        (release / "daemon" / "__main__.py").write_text(script, encoding="utf-8")
+        quick_clone.root = release
+        ran = quick_clone.run()
+        assert (ran.said["file"], ran.err) == (str(release / "daemon" / "where.py"), "")
+    # One that no longer fits is left to the others.
+    quick_clone.lock("run", quick_clone.index.offer("greeting", "2.0", {"greeting": "TEXT = 'good day'"}))
+    quick_clone.run()
+    assert not (quick_clone.root / ".venv").is_symlink()
+    assert (shared / "vix-stamp").exists()
+
+
 def offer_cluster(clone: Clone) -> None:
     clone.lock("cluster", clone.index.offer("driver", "1.0", {"driver": ""}))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import re
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,19 +83,23 @@ def test_a_switch_that_was_cut_off_is_asked_to_be_undone(settings: Settings) -> 
     assert asked(settings)
 
 
-def test_a_request_that_was_lost_lets_its_delivery_come_again(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_a_deploy_is_at_work_nothing_is_asked_for(settings: Settings) -> None:
+    (settings.state / "switching").write_text(LIVE)
+    with open(settings.state / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        desk(settings).catch_up()
+        assert not asked(settings)
+    desk(settings).catch_up()
+    assert asked(settings)
+
+
+def test_a_request_that_was_lost_lets_its_delivery_come_again(settings: Settings) -> None:
     here = desk(settings, lambda: LIVE)
     assert here.hear("delivery-1", Push(TIP, "")) is None
     (settings.state / "request").unlink()  # taken by a deploy that could not write anything down
     assert here.hear("delivery-1", Push(TIP, "")) is Outcome.PENDING
     text = (settings.state / "deliveries.json").read_text()
-    at = here.report()["deliveries"][0]["at"]
-    assert at
-    import re
-
-    (settings.state / "deliveries.json").write_text(re.sub(r'"at": [\d.]+', '"at": 1.0', text))
+    (settings.state / "deliveries.json").write_text(re.sub(r'"at": [\d.]+', f'"at": {time.time() - 700}', text))
     assert desk(settings, lambda: LIVE).hear("delivery-1", Push(TIP, "")) is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -137,11 +138,14 @@ def test_a_delivery_is_acted_on_once_unless_it_failed(running: Hook, base: Path)
     assert send() == (202, "accepted")
     assert send() == (200, "pending")
     record(base, "20260101T000001Z-1", outcome="running")
-    assert send() == (200, "pending")
-    (base / "deploys" / "20260101T000001Z-1" / "record").write_text("outcome failed\ncommit x\n")
+    with open(base / "deploys" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert send() == (200, "pending")
+    assert send() == (202, "accepted")  # that deploy was killed
+    record(base, "20260101T000002Z-1", outcome="failed")
     assert send() == (202, "accepted")
     assert requested(base)
-    record(base, "20260101T000002Z-1", outcome="done")
+    record(base, "20260101T000003Z-1", outcome="done")
     assert send() == (200, "done")
     assert requested(base) is None
 
@@ -265,8 +269,8 @@ def test_status_with_a_token(base: Path) -> None:
 
 
 def test_health_is_for_anybody_and_names_no_path(running: Hook, base: Path) -> None:
+    assert comes(lambda: call(running.url + "/health").status == 503)  # the remote has no branch
     answer = call(running.url + "/health", headers={"X-Forwarded-For": "192.0.2.1"})
-    assert answer.status == 503  # the remote has no branch
     assert answer.body["commit"] == COMMIT
     assert answer.body["checks"]["state"]["ok"] is True
     assert str(base) not in json.dumps(answer.body)

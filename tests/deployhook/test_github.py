@@ -7,7 +7,7 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployhook import github
@@ -115,12 +115,14 @@ JSONS = st.recursive(
 NAMES = st.sampled_from(["ref", "after", "deleted", "repository", "pusher", "full_name"])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(NAMES | st.text(), JSONS), st.sampled_from(["push", "ping", "", "Ω", "x" * 65]))
 def test_no_payload_breaks_it(payload: dict[str, object], event: str) -> None:
     with contextlib.suppress(HookError):
         github.read(event, payload, "owner/project", "main")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([github.JSON, github.FORM]))
 def test_no_bytes_break_it(body: bytes, media_type: str) -> None:
     with contextlib.suppress(HookError):

@@ -91,8 +91,10 @@ def test_what_is_not_tried_again_by_itself(known: list[status.Deploy], given_up:
 
 def test_the_last_deploy_that_names_a_delivery_says_what_became_of_it() -> None:
     known = [deploy("failed", "c", "deploy", "", "x", "y"), deploy("nothing", "c", "deploy", "", "x")]
-    assert status.outcomes(known) == {"x": Outcome.DONE, "y": Outcome.FAILED}
-    assert status.outcomes([deploy("running", "c", "deploy", "", "x")]) == {"x": Outcome.PENDING}
+    assert status.outcomes(known, at_work=False) == {"x": Outcome.DONE, "y": Outcome.FAILED}
+    running = [deploy("running", "c", "deploy", "", "x")]
+    assert status.outcomes(running, at_work=True) == {"x": Outcome.PENDING}
+    assert status.outcomes(running, at_work=False) == {"x": Outcome.FAILED}
 
 
 def test_passwords_in_urls_are_hidden(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """The files of a release that is as small as a release can be. Empty files beside them make it go wrong: `crash`,
-`unhealthy`, `no-worker`, `bad-prepare`, `slow-prepare`, `big-prepare`, `bad-help`, `slow-start`."""
+`dies-soon`, `unhealthy`, `no-worker`, `bad-prepare`, `slow-prepare`, `big-prepare`, `flaky-prepare`, `bad-help`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ has() { [ -e "$root/$1" ]; }
 case "$1" in
 prepare)
     if has slow-prepare; then sleep 1.5; fi
+    if has flaky-prepare && [ -e "$root/../../flaky" ]; then exit 1; fi
     if has bad-prepare; then echo "the index could not be reached" && exit 1; fi
     if has big-prepare; then dd if=/dev/zero of="$root/big" bs=1M count=200 status=none || exit 1; fi
     [ -e "$root/.venv/vix-stamp" ] && exit 0
@@ -20,14 +21,12 @@ esac
 """
 
 SERVER = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, sys, threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 root = pathlib.Path(__file__).resolve().parent
 if (root / "crash").exists():
     sys.exit("it does not start")
-if (root / "slow-start").exists():
-    time.sleep(2)
 commit = (root / ".commit").read_text().strip()
 checks = {
     "worker": {"ok": not (root / "no-worker").exists(), "message": "none runs"},
@@ -48,17 +47,21 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+if (root / "dies-soon").exists():
+    threading.Timer(1, os._exit, [1]).start()
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 # Does what systemctl does with a service: ends the old process, waits for that, starts the new one and goes.
 SYSTEMCTL = """#!/usr/bin/env bash
+trap : TERM  # whoever is asked to restart a service does it to the end
 cd "{base}" || exit 1
+exec 8>"{yard}/turn" && flock 8 || exit 1
 basename "$(readlink current)" >>"{yard}/restarts"
 if pid=$(cat "{yard}/pid" 2>/dev/null); then
     kill "$pid" 2>/dev/null
     while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
 fi
-setsid "{python}" -I -S current/server.py {port} </dev/null >>"{yard}/service.log" 2>&1 &
+setsid "{python}" -I -S current/server.py {port} </dev/null >>"{yard}/service.log" 2>&1 8>&- &
 echo $! >"{yard}/pid"
 """

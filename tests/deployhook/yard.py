@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -211,12 +212,12 @@ class Yard:
             check=True,
         ).stdout.split()
         assert listed
-        assert [name for name in [*listed, ".commit", ".venv/vix-stamp"] if not self.has(name)] == []
-        assert (self.base / "current" / ".commit").read_text().strip() == commit
+        assert self.lacking(commit, [*listed, ".commit", ".venv/vix-stamp"]) == []
+        assert (self.base / "releases" / commit / ".commit").read_text().strip() == commit
         return commit
 
-    def has(self, name: str) -> bool:
-        return (self.base / "current" / name).exists()
+    def lacking(self, commit: str, names: list[str]) -> list[str]:
+        return [name for name in names if not (self.base / "releases" / commit / name).exists()]
 
     def serving(self) -> str:
         """The commit that answers; empty where none does."""
@@ -272,8 +273,17 @@ class Yard:
         return hook(self.base, **variables)
 
     def close(self) -> None:
-        if (self.folder / "pid").exists():
-            subprocess.run(["kill", (self.folder / "pid").read_text().strip()], capture_output=True)
+        """End the service, which is nobody's child, and whatever a deploy that was killed has started of it."""
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal() and self._is_service(path):
+                os.kill(int(path.name), signal.SIGKILL)
+
+    def _is_service(self, process: Path) -> bool:
+        try:
+            arguments = (process / "cmdline").read_text().split("\0")
+        except OSError:
+            return False
+        return arguments[-3:-1] == ["current/server.py", str(self.port)]
 
 
 def free_port() -> int:
