@@ -54,6 +54,9 @@ _MESSAGES = {
     "literal_error": "must be {expected}",
     "value_error": "{error}",
 }
+ONE, SEVERAL = "<one>", "<several>"
+"""Tags of fields that take an object or an array of them; they are no part of a path that clients write."""
+
 _NAME_LIMIT = 64
 _HINTS = 50
 
@@ -92,7 +95,7 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[FieldProble
 
 
 def _problem(item: ErrorDetails, model: type[BaseModel], hints: bool) -> FieldProblem:
-    loc = item["loc"]
+    loc = tuple(part for part in item["loc"] if part not in (ONE, SEVERAL))
     if item["type"] == "extra_forbidden":
         if twin := _twin(_model_at(model, loc[:-1]), loc[-1]):
             return FieldProblem(field_path(loc), f"is the same as {twin}; send one of them", json_type(item["input"]))

@@ -10,20 +10,19 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
 
 from render.fieldtypes import Seconds, Whole
 from render.layout import REFERENCE_HEIGHT, REFERENCE_WIDTH
-from render.variables import MAX_VARIABLES, NAME, as_text, fill
+from render.publication import Publish
+from render.strict import Strict
+from render.variables import MAX_VARIABLES, NAME, as_text
 
-MAX_TEXT_CHARACTERS = 5_000
 MAX_CLIENT_DATA_BYTES = 4_096
 MAX_SEED = 2**53 - 1
 MAX_URL_CHARACTERS = 4_096
@@ -42,22 +41,6 @@ _HEADER_VALUE = re.compile(rf"[\x20-\x7e\t]{{0,{MAX_HEADER_CHARACTERS}}}")
 
 
 _ANY_VALUE = {"type": ["string", "number", "boolean", "null"]}
-
-
-class Strict(BaseModel):
-    """Base of all request objects: an unknown field is an error, a value never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _filled(value: object, info: ValidationInfo) -> object:
-    # What is too long before is refused for that.
-    if isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS:
-        return fill(value, (info.context or {}).get("variables", {}), MAX_TEXT_CHARACTERS)
-    return value
-
-
-TextWithVariables = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS), BeforeValidator(_filled)]
 
 
 class Output(Strict):
@@ -104,6 +87,9 @@ class Request(Strict):
     )
     callback_headers: dict[str, str] = Field(
         default_factory=dict, description="Headers to send along with it, such as an Authorization."
+    )
+    publish: Publish | None = Field(
+        None, description="Where the finished film is published; without it, what the key is set to. {} is nowhere."
     )
     client_data: Any = Field(None, description="Any JSON up to 4 kB, echoed in status answers and callbacks.")
 

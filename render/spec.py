@@ -31,7 +31,8 @@ from render.fieldtypes import (
     TextMotion,
 )
 from render.problems import json_type, problems
-from render.request import Request, Strict, TextWithVariables, variables_of
+from render.request import Request, variables_of
+from render.strict import Strict, TextWithVariables
 
 MAX_TEXTS = 200
 MAX_NAME = 255

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import certifi
 import httpcore
@@ -83,6 +84,26 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is not held in memory: so many bytes, in pieces."""
+
+    size: int
+    pieces: Iterable[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A body of fields and files: `files` are name -> (file name, content, media type). Without files it is sent as
+    `application/x-www-form-urlencoded`, else as `multipart/form-data`."""
+
+    fields: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
+
+
+Body = bytes | Stream | Form | None
+
+
 class Outbound:
     """Calls what others name. `guard` says what may be called, `resolve` what a name means, `trust` whose certificates
     are good: by default the system's and Mozilla's."""
@@ -105,8 +126,26 @@ class Outbound:
         Raises:
             UrlRefused, NotReached: there was no answer.
         """
-        deadline = Deadline(total_s, total_s)
-        with self._exchange("POST", target, headers, body, deadline) as response:
+        return self.send("POST", target, body, headers, Deadline(total_s, total_s), most_bytes=most_bytes)
+
+    def send(
+        self,
+        method: str,
+        target: Target,
+        body: Body,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        most_bytes: int,
+    ) -> Answer:
+        """Send a request and read up to `most_bytes` of the answer, following no redirect.
+
+        Once the status is known, it counts, whatever becomes of the rest.
+
+        Raises:
+            UrlRefused, NotReached: there was no answer.
+        """
+        with self._exchange(method, target, headers, body, deadline) as response:
             read = bytearray()
             try:
                 for piece in response.iter_raw():
@@ -136,7 +175,7 @@ class Outbound:
 
     @contextmanager
     def _exchange(
-        self, method: str, target: Target, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+        self, method: str, target: Target, headers: Mapping[str, str], body: Body, deadline: Deadline
     ) -> Iterator[httpx.Response]:
         """Send a request over a connection of its own; the answer's head is there, its body is not."""
         backend = Backend(self._guard, self._resolve, deadline)
@@ -147,8 +186,8 @@ class Outbound:
             method,
             httpx.URL(scheme=target.scheme, host=target.host, port=target.port),
             headers=all_headers,
-            content=body,
             extensions={"target": target.path.encode("ascii")},
+            **_content(body, all_headers),
         )
         # Not through httpx.Client: it has its own idea of redirects, cookies and proxies.
         with _translated(), _Transport(backend, trust) as transport:
@@ -157,6 +196,16 @@ class Outbound:
                 yield response
             finally:
                 response.close()
+
+
+def _content(body: Body, headers: httpx.Headers) -> dict[str, Any]:
+    """How httpx wants a body; the length of a stream goes into the headers."""
+    if isinstance(body, Form):
+        return {"data": dict(body.fields), "files": dict(body.files) or None}
+    if isinstance(body, Stream):
+        headers["Content-Length"] = str(body.size)
+        return {"content": body.pieces}
+    return {"content": body}
 
 
 class _Transport(httpx.BaseTransport):

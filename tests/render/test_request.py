@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.errors import SpecError
-from render.request import MAX_TEXT_CHARACTERS
 from render.spec import TemplateSpec, parse_template
+from render.strict import MAX_TEXT_CHARACTERS
 from render.variables import fill
 
 URL = "https://n8n.example.org/webhook-waiting/8?signature=0f&x=%7e~"
