@@ -1,0 +1,1 @@
+"""Accounts: on whose pages films are published, and how long that will still go well."""
