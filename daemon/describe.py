@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from daemon.deliveries.life import plain
 from daemon.estimate import remaining_s
 from daemon.jobs import Failure, Job
 from daemon.links import Links
@@ -39,8 +40,8 @@ def describe(job: Job, outlook: Outlook, links: Links) -> dict[str, Any]:
         "stage": job.stage,
         "error": job.error and _error(job.error),
         "result": job.result and _result(job, links),
-        "warnings": list(job.warnings),
-        "deliveries": [],
+        "warnings": [*job.warnings, *_account_notes(job)],
+        "deliveries": [plain(delivery) for delivery in job.deliveries],
         "client_data": job.client_data,
         "created_at": _time(job.created_at),
         "started_at": _time(job.started_at),
@@ -48,6 +49,13 @@ def describe(job: Job, outlook: Outlook, links: Links) -> dict[str, Any]:
         "status_url": links.status(job.id),
         "download_url": links.film(job.id),
     }
+
+
+def _account_notes(job: Job) -> list[str]:
+    """What is wrong, or soon will be, with the accounts that a job still needs."""
+    return list(
+        dict.fromkeys(one.account_note for one in job.deliveries if one.account_note and not one.state.is_final)
+    )
 
 
 def _error(failure: Failure) -> dict[str, Any]:

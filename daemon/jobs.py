@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from daemon.deliveries.life import Delivery, NewDelivery
+
 ID_PREFIX = "job_"
 _ID_LENGTH = 20
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -23,7 +25,7 @@ class Status(StrEnum):
     RENDERING = "rendering"  # a worker has claimed it and makes the film
     DELIVERING = "delivering"  # the film is finished and on its way to where it was asked to go
     DONE = "done"  # all that was asked for has happened
-    FAILED = "failed"  # ended without a film; its error says why
+    FAILED = "failed"  # ended without a film, or without publishing it; its error says why
     CANCELLED = "cancelled"  # its owner asked to stop
 
     @property
@@ -41,7 +43,7 @@ NEXT: dict[Status, frozenset[Status]] = {
     ),
     Status.DELIVERING: frozenset({Status.DONE, Status.FAILED, Status.CANCELLED}),
     Status.DONE: frozenset(),
-    Status.FAILED: frozenset({Status.IN_QUEUE}),
+    Status.FAILED: frozenset({Status.IN_QUEUE, Status.DELIVERING}),
     Status.CANCELLED: frozenset(),
 }
 
@@ -75,7 +77,8 @@ class CallbackTo:
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job as it is handed in. `film_s`, `pixels` (of one frame), `fps`, `quality` and `smooth` are what its time is
-    estimated by; `base_url` is what its links start with; `warnings` are known before it is made."""
+    estimated by; `base_url` is what its links start with; `warnings` are known before it is made; `deliveries` is where
+    it is published."""
 
     kind: str
     spec: dict[str, Any]
@@ -91,6 +94,7 @@ class NewJob:
     callback: CallbackTo | None = None
     base_url: str = ""
     warnings: tuple[str, ...] = ()
+    deliveries: tuple[NewDelivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    deliveries: tuple[Delivery, ...] = ()
 
     @property
     def claim(self) -> Claim:

@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.jobs import CallbackTo, NewJob
 from daemon.kinds import KINDS
+from daemon.publishing import Publishing
 from fonts_cache import FontCache
 
 MAX_SEEDS = 2**32
@@ -15,8 +16,21 @@ CALLBACK_FIELDS = ("callback_url", "webhook_url", "callback_headers")
 """They may hold secrets and are kept for the courier alone."""
 
 
-def new_job(kind: str, data: Mapping[str, Any], spec: Any, *, key_id: str, base_url: str, fonts: FontCache) -> NewJob:
-    """Make the job of a request: `data` is its JSON, `spec` what the kind has read from it."""
+def new_job(
+    kind: str,
+    data: Mapping[str, Any],
+    spec: Any,
+    *,
+    key_id: str,
+    base_url: str,
+    fonts: FontCache,
+    publishing: Publishing,
+) -> NewJob:
+    """Make the job of a request: `data` is its JSON, `spec` what the kind has read from it.
+
+    Raises:
+        SpecError: it cannot be published where it says.
+    """
     return NewJob(
         kind=kind,
         spec={name: value for name, value in data.items() if name not in CALLBACK_FIELDS},
@@ -32,6 +46,7 @@ def new_job(kind: str, data: Mapping[str, Any], spec: Any, *, key_id: str, base_
         callback=CallbackTo(spec.callback_url, spec.callback_headers) if spec.callback_url else None,
         base_url=base_url,
         warnings=KINDS[kind].warnings(spec, fonts),
+        deliveries=publishing.deliveries(spec.publish, data, key_id),
     )
 
 

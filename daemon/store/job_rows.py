@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from daemon.deliveries.life import Delivery
 from daemon.jobs import CallbackTo, Failure, Job, Status
 
 
-def read_job(row: Any) -> Job:
-    """Turn a whole row into the job that it stores."""
+def read_job(row: Any, deliveries: tuple[Delivery, ...] = ()) -> Job:
+    """Turn a whole row into the job that it stores; its deliveries are rows of their own."""
     return Job(
         id=row.id,
         kind=row.kind,
@@ -33,4 +34,5 @@ def read_job(row: Any) -> Job:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        deliveries=deliveries,
     )

@@ -6,7 +6,7 @@ while the row still carries that claim. What happens to a job, and the callbacks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,15 +15,13 @@ from daemon import failpoints
 from daemon.errors import UnknownJob, WrongState
 from daemon.estimate import work
 from daemon.jobs import Claim, Failure, Job, Limits, NewJob, Repeat, Status, new_id, sources
-from daemon.store import callbacks, quota, repeats
+from daemon.store import callbacks, delivery_rows, quota, repeats
 from daemon.store.database import Database
 from daemon.store.events import Entry, record
-from daemon.store.job_rows import read_job
+from daemon.store.job_ends import LAST_STAGE, Announce, JobEnds, whole, write
 from daemon.store.tables import JobRow, utc_now
 
 WORKER_DIED = Failure("worker_died", "The worker died each time it made this film; no more tries.", permanent=False)
-_IN_WORK = sources(Status.DONE)
-_BEING_MADE = (Status.RENDERING,)  # what can be begun anew; a failed job, too, but only when somebody asks for it
 _QUEUED: dict[str, Any] = {"status": Status.IN_QUEUE, "stage": "", "progress": 0, "owner": None}
 
 
@@ -55,11 +53,11 @@ class JobStore:
         self,
         database: Database,
         clock: Callable[[], datetime] = utc_now,
-        announce: Callable[[Job], Sequence[callbacks.NewCallback]] = lambda job: (),
+        announce: Announce = lambda job: (),
     ) -> None:
         self._database = database
         self._clock = clock
-        self._announce = announce
+        self._ends = JobEnds(clock, announce)
 
     def submit(
         self,
@@ -80,19 +78,21 @@ class JobStore:
         row = _new_row(new, now)
         with self._database.write() as connection:
             if repeat and (found := repeats.find(connection, new.key_id, repeat, now)):
-                return Submitted(read_job(found[0]), True, found[1])
+                return Submitted(whole(connection, found[0]), True, found[1])
             # Raised outside: what a refusal changes of the count is to stay.
             refusal = quota.charge(connection, new.key_id, limits, now)
             if refusal is None:
                 JobRow.insert(row.__data__).execute(connection)
+                delivery_rows.insert(connection, row.id, new.key_id, now, new.deliveries)
                 if repeat:
                     repeats.insert(connection, new.key_id, repeat, row.id, now)
                 record(connection, row.id, now, Entry("job.queued", "The job waits in the queue."))
                 also(connection, row.id)
                 failpoints.reach("submit_before_commit")
+                job = whole(connection, row)
         if refusal is not None:
             raise refusal
-        return Submitted(read_job(row))
+        return Submitted(job)
 
     def submitted(self, key_id: str, repeat: Repeat) -> Submitted | None:
         """Find the job that the same request has made before, without making one; None where it is new, which only
@@ -103,7 +103,7 @@ class JobStore:
         """
         with self._database.read() as connection:
             found = repeats.find(connection, key_id, repeat, self._clock())
-        return Submitted(read_job(found[0]), True, found[1]) if found else None
+            return Submitted(whole(connection, found[0]), True, found[1]) if found else None
 
     def remember_answer(self, key_id: str, word: str, answer: dict[str, Any]) -> None:
         """Keep what the first request with this key was answered, for those that come again."""
@@ -117,7 +117,7 @@ class JobStore:
             UnknownJob: there is none, or it belongs to another key.
         """
         with self._database.read() as connection:
-            return read_job(_row(connection, job_id, key_id))
+            return whole(connection, _row(connection, job_id, key_id))
 
     def claim(self, owner: str, job_id: str | None = None) -> Job | None:
         """Take the waiting job that is next, or a certain one, counting the attempt; None where it does not wait.
@@ -135,11 +135,12 @@ class JobStore:
             now = max(self._clock(), row.created_at)
             attempt, started_at = row.attempt + 1, row.started_at or now
             changes = {"status": Status.RENDERING, "owner": owner, "attempt": attempt, "claimed_at": now}
-            _write(connection, row, **changes, started_at=started_at)
+            write(connection, row, **changes, started_at=started_at)
             entry = Entry("job.started", "A worker makes the film.", payload={"attempt": attempt})
             record(connection, row.id, now, entry)
+            job = whole(connection, row)
         failpoints.reach("claim_committed")
-        return read_job(row)
+        return job
 
     def upcoming(self, limit: int) -> list[tuple[str, float]]:
         """Read the ids of the waiting jobs that are next, in their order, and how much work each is."""
@@ -160,20 +161,19 @@ class JobStore:
                     about = {"stage": stage, "attempt": claim.attempt}
                     entry = Entry("job.stage", f"The stage {stage} has begun.", payload=about)
                     record(connection, row.id, self._clock(), entry)
-                _write(connection, row, stage=stage, progress=min(max(progress, 0), 100))
+                write(connection, row, stage=stage, progress=min(max(progress, 0), 100))
                 return True
         return False
 
     def finish(
         self, claim: Claim, result: dict[str, Any], warnings: Sequence[str] = (), film: str | None = None
     ) -> bool:
-        """End a claimed job with its result and the stem of its files; False when the claim is lost."""
+        """End a claimed job with its result and the stem of its files, or let its film go out; False when the claim is
+        lost."""
         with self._database.write() as connection:
             rows = list(_held(claim, JobRow).execute(connection))
             for row in rows:
-                entry = Entry("job.done", "The film is finished.")
-                changes = {"progress": 100, "result": result, "warnings": list(warnings), "film": film}
-                self._end(connection, row, Status.DONE, entry, changes)
+                self._ends.made(connection, row, {"result": result, "warnings": list(warnings), "film": film})
             failpoints.reach("finish_before_commit")
         failpoints.reach("finish_committed")
         return bool(rows)
@@ -183,7 +183,7 @@ class JobStore:
         with self._database.write() as connection:
             rows = list(_held(claim, JobRow).execute(connection))
             for row in rows:
-                self._fail(connection, row, failure)
+                self._ends.fail(connection, row, failure)
         failpoints.reach("fail_committed")
         return bool(rows)
 
@@ -191,7 +191,7 @@ class JobStore:
         """Return a claimed job to its place in the queue, not holding the attempt against it; False when the claim
         is lost."""
         with self._database.write() as connection:
-            rows = list(_held(claim, JobRow, _BEING_MADE).execute(connection))
+            rows = list(_held(claim, JobRow).execute(connection))
             for row in rows:
                 entry = Entry("job.put_back", "The worker stops; the job waits again.")
                 self._queue(connection, row, entry, put_backs=row.put_backs + 1)
@@ -202,10 +202,10 @@ class JobStore:
         """Return a claimed job to its place in the queue, or end it with this error when that was its `max_attempts`-th
         try; False when the claim is lost."""
         with self._database.write() as connection:
-            rows = list(_held(claim, JobRow, _BEING_MADE).execute(connection))
+            rows = list(_held(claim, JobRow).execute(connection))
             for row in rows:
                 if row.attempt - row.put_backs >= max_attempts:
-                    self._fail(connection, row, failure)
+                    self._ends.fail(connection, row, failure)
                 else:
                     entry = Entry("job.put_back", f"{failure.message} It is tried again.", "warning")
                     self._queue(connection, row, entry)
@@ -213,7 +213,8 @@ class JobStore:
         return bool(rows)
 
     def cancel(self, job_id: str, key_id: str | None = None) -> Job:
-        """End a job that waits or is being made; whoever makes it sees that its claim is lost. Once more is no error.
+        """End a job that waits, is being made or goes out; whoever makes it sees that its claim is lost. What is being
+        published already goes on to its end. Once more is no error.
 
         Raises:
             UnknownJob: as `get`.
@@ -224,8 +225,8 @@ class JobStore:
             if row.status != Status.CANCELLED:
                 if row.status not in sources(Status.CANCELLED):
                     raise WrongState("cancelled", row.status)
-                self._end(connection, row, Status.CANCELLED, Entry("job.cancelled", "The job is cancelled."))
-        return read_job(row)
+                self._ends.end(connection, row, Status.CANCELLED, Entry("job.cancelled", "The job is cancelled."))
+            return whole(connection, row)
 
     def retry(
         self,
@@ -234,7 +235,8 @@ class JobStore:
         *,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
     ) -> Job:
-        """Return a failed job to its place in the queue, with all its tries ahead; it counts as one more.
+        """Return a failed job to its place in the queue, with all its tries ahead; it counts as one more. One whose
+        film is there and could not be published goes out again as it is.
 
         Raises:
             UnknownJob: as `get`.
@@ -249,11 +251,11 @@ class JobStore:
             refusal = quota.charge(connection, row.key_id, limits, self._clock())
             if refusal is None:
                 callbacks.supersede(connection, row.id, self._clock())  # or its failure is told after its success
-                entry = Entry("job.retried", "The job is tried again.")
-                self._queue(connection, row, entry, error=None, finished_at=None, put_backs=row.attempt)
+                self._retry(connection, row)
+                job = whole(connection, row)
         if refusal is not None:
             raise refusal
-        return read_job(row)
+        return job
 
     def release_seat(self, seat: str, max_attempts: int = 3) -> Reconciled:
         """Deal with the jobs of all workers of a seat; only for who holds its lock, before the first claim. An owner is
@@ -270,16 +272,16 @@ class JobStore:
     def owners_at_work(self) -> set[str]:
         """Read who has claimed jobs that have not ended."""
         with self._database.read() as connection:
-            rows = list(JobRow.select(JobRow.owner).where(JobRow.status << _IN_WORK).execute(connection))
+            rows = list(JobRow.select(JobRow.owner).where(JobRow.status == Status.RENDERING).execute(connection))
         return {row.owner for row in rows}
 
     def _release(self, theirs: Any, max_attempts: int) -> Reconciled:
         put_back, failed = [], []
-        query = JobRow.select().where(JobRow.status << _BEING_MADE, JobRow.owner.is_null(False), theirs)
+        query = JobRow.select().where(JobRow.status == Status.RENDERING, JobRow.owner.is_null(False), theirs)
         with self._database.write() as connection:
             for row in list(query.execute(connection)):
                 if row.attempt - row.put_backs >= max_attempts:
-                    self._fail(connection, row, WORKER_DIED)
+                    self._ends.fail(connection, row, WORKER_DIED)
                     failed.append(row.id)
                 else:
                     entry = Entry("job.put_back", "The worker died; the job waits again.", "warning")
@@ -288,25 +290,19 @@ class JobStore:
         failpoints.reach("reconcile_committed")
         return Reconciled(tuple(put_back), tuple(failed))
 
-    def _fail(self, connection: Any, row: Any, failure: Failure) -> None:
-        about = {"code": failure.code, "permanent": failure.permanent}
-        entry = Entry("job.failed", failure.message, "error", about)
-        self._end(connection, row, Status.FAILED, entry, {"error": asdict(failure)})
-
-    def _end(
-        self, connection: Any, row: Any, status: Status, entry: Entry, changes: Mapping[str, Any] | None = None
-    ) -> None:
-        """End a job, write down that it did, and put the callbacks about it into the outbox."""
-        now = max(self._clock(), row.created_at)  # a clock that goes back does not make it end before it was there
-        _write(connection, row, status=status, stage="", finished_at=now, **(changes or {}))
-        record(connection, row.id, now, entry)
-        for new in self._announce(read_job(row)):
-            callbacks.insert(connection, new)
+    def _retry(self, connection: Any, row: Any) -> None:
+        now, fresh = self._clock(), {"error": None, "finished_at": None}
+        is_made = row.film is not None and (row.error or {}).get("code") == delivery_rows.FAILED_CODE
+        if delivery_rows.again(connection, row.id, now, has_film=is_made) and is_made:
+            record(connection, row.id, now, Entry("job.retried", "The film goes out again."))
+            write(connection, row, status=Status.DELIVERING, stage=LAST_STAGE, **fresh)
+            return
+        self._queue(connection, row, Entry("job.retried", "The job is tried again."), put_backs=row.attempt, **fresh)
 
     def _queue(self, connection: Any, row: Any, entry: Entry, **changes: Any) -> None:
         """Return a job to its place in the queue, and write down why."""
         record(connection, row.id, self._clock(), replace(entry, payload={"attempt": row.attempt}))
-        _write(connection, row, **_QUEUED, **changes)
+        write(connection, row, **_QUEUED, **changes)
 
 
 def _new_row(new: NewJob, now: datetime) -> Any:
@@ -349,18 +345,11 @@ def _next(columns: Any, job_id: str | None) -> Any:
     return (waiting if job_id is None else waiting.where(JobRow.id == job_id)).limit(1)
 
 
-def _held(claim: Claim, columns: Any, allowed: Sequence[Status] = _IN_WORK) -> Any:
-    """The query for a job while the claim holds and its status is one of `allowed`."""
+def _held(claim: Claim, columns: Any) -> Any:
+    """The query for a job while the claim holds."""
     return JobRow.select(columns).where(
         JobRow.id == claim.job_id,
         JobRow.attempt == claim.attempt,
         JobRow.owner == claim.owner,
-        JobRow.status << allowed,
+        JobRow.status == Status.RENDERING,
     )
-
-
-def _write(connection: Any, row: Any, **changes: Any) -> None:
-    """Change a row, here and in the table. Nobody else writes meanwhile, so it is still as it was read."""
-    JobRow.update(changes).where(JobRow.seq == row.seq).execute(connection)
-    for name, value in changes.items():
-        setattr(row, name, value)

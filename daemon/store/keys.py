@@ -60,7 +60,8 @@ class Key:
     """A key without its secret. Times are aware and in UTC; a revoked or expired key opens nothing.
 
     `limits` is what holds for it, `own_limits` what it says itself. `tat_at`, `day` and `day_count` are what its
-    requests have used up, as in `daemon.store.quota`. A secret that was replaced opens until `old_until`.
+    requests have used up, as in `daemon.store.quota`. A secret that was replaced opens until `old_until`. `publish` is
+    where its films go unless a request says otherwise, as the `publish` of one.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Key:
     tat_at: datetime | None = None
     day: int = 0
     day_count: int = 0
+    publish: dict[str, Any] | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Say whether it still opens anything."""
@@ -108,6 +110,7 @@ class KeyStore:
         scopes: Collection[str] = DEFAULT_SCOPES,
         limits: OwnLimits = OwnLimits(),
         expires_at: datetime | None = None,
+        publish: dict[str, Any] | None = None,
     ) -> tuple[Key, str]:
         """Make a key; the second value is what a caller presents, and nobody can read it again.
 
@@ -123,7 +126,7 @@ class KeyStore:
             name=name,
             digest=self._digest(secret),
             created_at=self._clock(),
-            **_terms(scopes, limits, expires_at),
+            **_terms(scopes, limits, expires_at, publish),
         )
         with self._database.write() as connection:
             KeyRow.insert(row.__data__).execute(connection)
@@ -152,7 +155,7 @@ class KeyStore:
         return changed == 1
 
     def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key:
-        """Change what a key may do: the scopes, own limits and expiry of what `edit` makes of it.
+        """Change what a key may do: the scopes, own limits, expiry and publishing of what `edit` makes of it.
 
         Raises:
             UnknownKey: there is none.
@@ -164,7 +167,7 @@ class KeyStore:
             if row.revoked_at is not None:
                 raise KeyRevoked
             edited = edit(self._key(row))
-            terms = _terms(edited.scopes, edited.own_limits, edited.expires_at)
+            terms = _terms(edited.scopes, edited.own_limits, edited.expires_at, edited.publish)
             KeyRow.update(**terms).where(KeyRow.id == key_id).execute(connection)
             return self._key(_row(connection, key_id))
 
@@ -261,6 +264,7 @@ class KeyStore:
             tat_at=row.tat_at,
             day=row.day,
             day_count=row.day_count,
+            publish=row.publish,
         )
 
 
@@ -314,7 +318,9 @@ def _row(connection: Any, key_id: str) -> Any:
     return rows[0]
 
 
-def _terms(scopes: Collection[str], limits: OwnLimits, expires_at: datetime | None) -> dict[str, Any]:
+def _terms(
+    scopes: Collection[str], limits: OwnLimits, expires_at: datetime | None, publish: dict[str, Any] | None
+) -> dict[str, Any]:
     """The columns of what a key may do."""
     if not scopes or not set(scopes) <= set(SCOPES):
         raise ValueError(f"scopes are some of {', '.join(SCOPES)}")
@@ -324,4 +330,5 @@ def _terms(scopes: Collection[str], limits: OwnLimits, expires_at: datetime | No
         "per_day": limits.per_day,
         "max_waiting": limits.waiting,
         "expires_at": expires_at,
+        "publish": publish,
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 from daemon.jobs import FINAL, Status, sources, stem
 from daemon.store.database import Database
-from daemon.store.tables import CallbackRow, EventRow, JobRow, RepeatRow, utc_now
+from daemon.store.tables import CallbackRow, DeliveryRow, EventRow, JobRow, RepeatRow, utc_now
 
 BATCH = 500
 # No job of this service has ended before; a clock that says so was not set.
@@ -115,6 +115,7 @@ class RetentionStore:
                     return removed
                 EventRow.delete().where(EventRow.job_id << ids).execute(connection)
                 RepeatRow.delete().where(RepeatRow.job_id << ids).execute(connection)
+                DeliveryRow.delete().where(DeliveryRow.job_id << ids).execute(connection)
                 JobRow.delete().where(JobRow.id << ids).execute(connection)
             removed += len(ids)
 

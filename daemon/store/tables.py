@@ -146,6 +146,7 @@ class KeyRow(Model):
     tat_at = TimeField(column_name="tat_us", null=True)
     day = IntegerField(default=0)
     day_count = IntegerField(default=0)
+    publish = JsonField(null=True)
     hook_generation = IntegerField(default=1)
     hook_old_until = TimeField(column_name="hook_old_until_us", null=True)
 
@@ -257,6 +258,87 @@ class SlotRow(Model):
 
     class Meta:
         table_name = "slot"
+
+
+class AccountRow(Model):
+    """Whose page films are published on. `remote_id` is what the far side calls it. `problem` is why it cannot be
+    used, `warning` what will come of it if nobody acts. `told` are the warnings that were given about its present
+    token; `paused_until` is how long the far side wants to be left alone. Secrets are in the vault, under the same
+    id."""
+
+    id = CharField(40, primary_key=True)
+    kind = CharField(20)
+    remote_id = CharField(80)
+    name = TextField()
+    state = CharField(20)
+    problem = TextField(default="")
+    warning = TextField(default="")
+    about = JsonField(default=dict)
+    told = JsonField(default=list)
+    expires_at = TimeField(column_name="expires_us", null=True)
+    data_until = TimeField(column_name="data_until_us", null=True)
+    paused_until = TimeField(column_name="paused_until_us", null=True)
+    checked_at = TimeField(column_name="checked_us", null=True)
+    connected_at = TimeField(column_name="connected_us")
+
+    class Meta:
+        table_name = "account"
+
+
+class VaultRow(Model):
+    """Secrets, encrypted; the id is inside once more."""
+
+    id = CharField(60, primary_key=True)
+    sealed = TextField()
+    sealed_at = TimeField(column_name="sealed_us")
+
+    class Meta:
+        table_name = "vault"
+
+
+class DeliveryRow(Model):
+    """What is to be published, where, and what came of it: see `daemon.deliveries.life.Delivery`. `sent_claim` is the
+    claim under which the order to publish went out last; a later one only asks what came of it."""
+
+    seq = AutoField()
+    id = CharField(40, unique=True)
+    job_id = CharField(40)
+    key_id = CharField(40)
+    target = CharField(20)
+    account_id = CharField(40)
+    state = CharField(20)
+    spec = JsonField()
+    remote = JsonField(default=dict)
+    tries = IntegerField(default=0)
+    orders = IntegerField(default=0)
+    claims = IntegerField(default=0)
+    owner = CharField(80, null=True)
+    due_at = TimeField(column_name="due_us")
+    next_at = TimeField(column_name="next_us")
+    sent_at = TimeField(column_name="sent_us", null=True)
+    sent_claim = IntegerField(default=0)
+    error = JsonField(null=True)
+    warnings = JsonField(default=list)
+    created_at = TimeField(column_name="created_us")
+    ended_at = TimeField(column_name="ended_us", null=True)
+
+    class Meta:
+        table_name = "delivery"
+
+
+class AlertRow(Model):
+    """What an operator is to be told through channels of his own; `done_at` is when he was, or it was given up."""
+
+    seq = AutoField()
+    subject = TextField()
+    body = TextField()
+    tries = IntegerField(default=0)
+    next_at = TimeField(column_name="next_us")
+    created_at = TimeField(column_name="created_us")
+    done_at = TimeField(column_name="done_us", null=True)
+
+    class Meta:
+        table_name = "alert"
 
 
 def utc_now() -> datetime:

@@ -11,6 +11,7 @@ from peewee import fn
 
 from daemon.estimate import Line, Running, Speed, work
 from daemon.jobs import Job, Status
+from daemon.store import delivery_rows
 from daemon.store.database import Database
 from daemon.store.job_rows import read_job
 from daemon.store.tables import JobRow, utc_now
@@ -96,7 +97,9 @@ class JobViews:
             found = [row.seq for part in parts for row in _filtered(newest, part).execute(connection)]
             seqs = sorted(found, reverse=True)[:limit]
             rows = list(JobRow.select().where(JobRow.seq << seqs).order_by(JobRow.seq.desc()).execute(connection))
-        return Page(tuple(read_job(row) for row in rows), seqs[-1] if len(found) > limit else None)
+            deliveries = delivery_rows.of_jobs(connection, [row.id for row in rows])
+        jobs = tuple(read_job(row, deliveries[row.id]) for row in rows)
+        return Page(jobs, seqs[-1] if len(found) > limit else None)
 
     def _running(self, row: Any) -> Running:
         elapsed_s = (self._clock() - row.claimed_at).total_seconds()

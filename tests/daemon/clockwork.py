@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon.outbound.addresses import Guard
+from daemon.publishing import Publishing
 from daemon.schedules import Checks, read_schedule
 from daemon.sources.library import Library
+from daemon.store.accounts import AccountStore
 from daemon.store.database import Database, open_database
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
@@ -65,11 +67,13 @@ def clockwork(data: Path, clock: Callable[[], datetime], young_h: float = 6) -> 
     clip.parent.mkdir(parents=True, exist_ok=True)
     clip.touch()
     database = open_database(data / "vix.db")
+    keys = KeyStore(database, PEPPER, clock=clock)
+    publishing = Publishing(AccountStore(database, clock).list, lambda key_id: keys.get(key_id).publish, clock)
     stores = Stores(
         ScheduleStore(database, clock),
         JobStore(database, clock),
-        KeyStore(database, PEPPER, clock=clock),
-        Checks(Library(data / "library"), FontCache(data / "fonts", system=()), Guard().check_url),
+        keys,
+        Checks(Library(data / "library"), FontCache(data / "fonts", system=()), publishing, Guard().check_url),
     )
     rung: list[str] = []
     reports: list[tuple[str, str]] = []

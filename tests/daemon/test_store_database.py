@@ -255,7 +255,7 @@ from tests.daemon.test_store_database import add, names
 database = open_database(sys.argv[1])
 add(database, "a")
 with database.read() as connection:
-    connection.execute_sql("pragma hard_heap_limit = 600000")
+    connection.execute_sql("pragma hard_heap_limit = 900000")
 try:
     add(database, "b", "x" * 1_000_000)
 except DatabaseBusy:

@@ -30,6 +30,7 @@ from tests.daemon.web.house import PEPPER
 from tests.daemon.workers import eventually, is_rendering, submit, worker
 from tests.fakes.n8n import N8n
 from tests.faults.processes import api, dies, run_script, script_dies
+from tests.faults.publish_kills import PUBLISHING_POINTS
 
 SUBMITTING = {"submit_before_commit", "submit_committed", "ring_done"}  # row 2
 MAKING = {"prepare_done", "render_begun", "render_half", "film_made", "film_published", "thumbnail_made"}
@@ -39,11 +40,12 @@ ASKING = {"cancel_committed", "retry_committed"}
 CALLING = {"callback_claimed", "callback_sent", "callback_written"}
 PRUNING = {"prune_before_files", "prune_files_gone", "prune_done"}
 BY_THE_CLOCK = {"slot_committed"}
+PUBLISHING = set(PUBLISHING_POINTS)  # in test_16_publish_kills.py
 OTHERS = {"key_rotated", "migration_done"}
 
 
 def test_every_point_has_its_test() -> None:
-    groups = [SUBMITTING, MAKING, WRITING, RETURNING, ASKING, CALLING, PRUNING, BY_THE_CLOCK, OTHERS]
+    groups = [SUBMITTING, MAKING, WRITING, RETURNING, ASKING, CALLING, PRUNING, BY_THE_CLOCK, PUBLISHING, OTHERS]
     assert sorted(name for group in groups for name in group) == sorted(POINTS)
 
 

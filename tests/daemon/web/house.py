@@ -21,9 +21,11 @@ from daemon.announce import announcer
 from daemon.jobs import Claim
 from daemon.outbound.addresses import Guard
 from daemon.previews import Previews
+from daemon.publishing import Publishing
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import only_known
 from daemon.sources.library import Library
+from daemon.store.accounts import AccountStore
 from daemon.store.audit import AuditStore
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import open_database
@@ -56,12 +58,13 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
     (data / "films").mkdir(exist_ok=True)
     (data / "library" / "styles" / "link").symlink_to("/etc")
     database = open_database(data / "vix.db", busy_s=busy_s)
+    keys, accounts = KeyStore(database, PEPPER), AccountStore(database)
     return Services(
         jobs=JobStore(database, announce=announcer()),
         views=JobViews(database),
         events=EventStore(database),
         callbacks=CallbackStore(database),
-        keys=KeyStore(database, PEPPER),
+        keys=keys,
         workers=WorkerStore(database),
         audit=AuditStore(database),
         errands=ErrandStore(database),
@@ -69,6 +72,7 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
         signer=LinkSigner(PEPPER),
         library=Library(data / "library"),
         catalogue=only_known(data / "catalogue.json"),
+        publishing=Publishing(accounts.list, lambda key_id: keys.get(key_id).publish),
         fonts=FontCache(data / "fonts", system=()),
         previews=Previews(imageio_ffmpeg.get_ffmpeg_exe, data / "preview"),
         ring=lambda job_id: None,
