@@ -11,6 +11,8 @@ import click
 
 from daemon import __version__
 from daemon.commands import wiring
+from daemon.commands.accounts import accounts, vault
+from daemon.commands.deliveries import alert, deliveries
 from daemon.commands.fonts import fonts
 from daemon.commands.keys import keys
 from daemon.commands.schedules import schedules
@@ -133,6 +135,10 @@ def demo(out: Path | None, keep: bool) -> None:
 cli.add_command(keys)
 cli.add_command(fonts)
 cli.add_command(schedules)
+cli.add_command(accounts)
+cli.add_command(deliveries)
+cli.add_command(vault)
+cli.add_command(alert)
 
 
 @cli.command()

@@ -26,6 +26,10 @@ VixError
  ├── PreviewImpossible  this film cannot be made, as drawing one picture of it has shown
  ├── PreviewBusy        as many pictures are being asked for as can wait
  ├── PreviewFailed      a picture could not be drawn now, which says nothing about the film
+ ├── UnknownDelivery    there is no such delivery, or it belongs to another key
+ ├── UnknownAccount     no account of that name or id is connected; says which are
+ ├── AccountRefused     what was given to connect an account cannot be used; says why in one sentence
+ ├── VaultLocked        a secret does not open with the keys that are there
  ├── StoreError         the database did not do what it was asked to; nothing of it was written
  │    ├── DatabaseBusy    somebody else holds it for too long; try again
  │    ├── DatabaseBroken  it cannot be read, opened or written
@@ -76,13 +80,13 @@ class JobGone(VixError):
 
 
 class WrongState(VixError):
-    """The job is not in a state for what is asked."""
+    """The job, or what belongs to it, is not in a state for what is asked."""
 
     code = "wrong_state"
 
-    def __init__(self, action: str, status: str) -> None:
+    def __init__(self, action: str, status: str, what: str = "job") -> None:
         self.status = str(status)
-        super().__init__(f"The job cannot be {action}: its status is {self.status}.")
+        super().__init__(f"The {what} cannot be {action}: its status is {self.status}.")
 
 
 class RepeatMismatch(VixError):
@@ -253,6 +257,37 @@ class PreviewFailed(VixError):
 
     code = "preview_failed"
     message = "The preview could not be drawn. Try again; if that does not help, make it smaller or shorter."
+
+
+class UnknownDelivery(VixError):
+    """There is no such delivery, or it belongs to another key: nobody may tell which."""
+
+    code = "unknown_delivery"
+    message = "There is no delivery with this id."
+
+
+class UnknownAccount(VixError):
+    """No account of that name or id is connected."""
+
+    code = "unknown_account"
+    message = "There is no such account."
+
+
+class AccountRefused(VixError):
+    """What was given to connect an account cannot be used. The message says why and what to do."""
+
+    code = "account_refused"
+    message = "The account could not be connected."
+
+
+class VaultLocked(VixError):
+    """A secret does not open with the keys that are there."""
+
+    code = "vault_locked"
+    message = (
+        "A secret cannot be decrypted: the vault's key is not the one that it was encrypted with. Put the right one "
+        "into VIX_VAULT_KEY or the key file, or connect the account again."
+    )
 
 
 class StoreError(VixError):

@@ -48,13 +48,14 @@ class Tools:
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be made: a request of a kind and the seed of its choices. `stem` is the name of the files, `job_id`
-    the one that all tries at it share."""
+    the one that all tries at it share; `shown` are clips to take only after others, as in `Sources`."""
 
     stem: str
     kind: str
     spec: dict[str, Any]
     seed: int
     job_id: str = ""
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +134,18 @@ class _Mine:
 def _prepared(order: Order, tools: Tools) -> Prepared:
     """What an earlier try has prepared, or else a new choice, kept for a later one."""
     if tools.prepared is None:
-        return KINDS[order.kind].prepare(order.spec, order.seed, tools.sources(tools.ffmpeg))
+        return _newly_prepared(order, tools)
     if (known := tools.prepared.load(order.job_id)) is not None:
         _log.info("An earlier try has prepared this film.", extra={"action": "prepared_again", "film": order.stem})
         return known
-    prepared = KINDS[order.kind].prepare(order.spec, order.seed, tools.sources(tools.ffmpeg))
+    prepared = _newly_prepared(order, tools)
     tools.prepared.save(order.job_id, prepared)
     return prepared
+
+
+def _newly_prepared(order: Order, tools: Tools) -> Prepared:
+    sources = replace(tools.sources(tools.ffmpeg), shown=order.shown)
+    return KINDS[order.kind].prepare(order.spec, order.seed, sources)
 
 
 def _forget(order: Order, tools: Tools) -> None:

@@ -18,6 +18,7 @@ from daemon.errors import UrlRefused
 from daemon.jobs import NewJob
 from daemon.kinds import KINDS
 from daemon.orders import CALLBACK_FIELDS, new_job
+from daemon.publishing import Publishing
 from daemon.rotation import resolved, turns_to_try
 from daemon.slots import HOURS, MOST_TIMES, WEEKDAYS, next_slot, rule_of
 from daemon.sources.library import Library
@@ -26,7 +27,7 @@ from fonts_cache import FontCache
 from render.errors import FieldProblem, SpecError
 from render.fieldtypes import Whole
 from render.problems import did_you_mean, problems
-from render.request import Strict
+from render.strict import Strict
 
 MOST_LEAD_MIN = 1_440
 # A list has all of a key's schedules, whole.
@@ -91,6 +92,7 @@ class Checks:
 
     library: Library
     fonts: FontCache
+    publishing: Publishing
     check_url: Callable[[str], None]
 
 
@@ -133,10 +135,29 @@ def job_of(schedule: Schedule, at: datetime, now: datetime, checks: Checks) -> N
     local = at.astimezone(ZoneInfo(schedule.timezone))
     order = _below_spec(lambda: resolved(schedule.spec, schedule.turn, local))
     if at > now:
-        order = published_at(order, local)
+        order = published_at(_with_usual(order, schedule.key_id, checks), local)
     spec = _below_spec(lambda: KINDS[schedule.kind].read(order, checks.library, checks.fonts))
-    key_id, base_url = schedule.key_id, schedule.base_url
-    return new_job(schedule.kind, order, spec, key_id=key_id, base_url=base_url, fonts=checks.fonts)
+
+    def make() -> NewJob:
+        return new_job(
+            schedule.kind,
+            order,
+            spec,
+            key_id=schedule.key_id,
+            base_url=schedule.base_url,
+            fonts=checks.fonts,
+            publishing=checks.publishing,
+        )
+
+    return _below_spec(make)
+
+
+def _with_usual(order: dict[str, Any], key_id: str, checks: Checks) -> dict[str, Any]:
+    """Write out where the key publishes unless a request says otherwise: a film that is made ahead waits there, too."""
+    if order.get("publish") is not None:
+        return order
+    usual = checks.publishing.usual(key_id)
+    return {**order, "publish": dict(usual)} if usual else order
 
 
 def published_at(order: dict[str, Any], at: datetime) -> dict[str, Any]:
@@ -158,6 +179,8 @@ def _wrong_in(spec: dict[str, Any], kind: str, at: datetime, checks: Checks) -> 
     try:
         read = _below_spec(lambda: KINDS[kind].read(resolved(spec, 0, at), checks.library, checks.fonts))
         _check_callback(spec, read, checks)
+        if read.publish is not None:
+            _below_spec(lambda: checks.publishing.read(read.publish))
         for one in turns_to_try(spec):
             _try(one, kind, at, checks)
     except SpecError as exc:

@@ -165,6 +165,19 @@ class Settings(BaseSettings):
     fonts_mb: Annotated[int, Field(ge=16)] = Field(
         256, description="MB that fetched fonts may take; the least recently used go first."
     )
+    vault_key: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that accounts' secrets are encrypted with, the current one first, separated by commas; "
+        "without them, those in `vault.key` of the data folder, made when it is needed.",
+    )
+    facebook_url: str = Field("", description="A server in the place of Facebook's, which alone is asked then.")
+    no_repeat_posts: Annotated[int, Field(ge=0, le=100)] = Field(
+        6, description="Posts of a page back in which no clip is shown again, as long as there are others; 0 is none."
+    )
+    alert_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Where alarms go, as Apprise URLs (`ntfy://`, `mailto://`, `tgram://`, ...) separated by commas.",
+    )
     callback_url: SecretStr = Field(
         SecretStr(""), description="The operator's own URL: told of the end of every job, beside the job's own."
     )
@@ -229,7 +242,7 @@ class Settings(BaseSettings):
     def _known_callback(cls, value: SecretStr) -> SecretStr:
         return _url(value, "http", "https")
 
-    @field_validator("fonts_url", mode="after")
+    @field_validator("fonts_url", "facebook_url", mode="after")
     @classmethod
     def _origin(cls, value: str) -> str:
         if not re.fullmatch(r"(https?://[a-z0-9.:\[\]_-]+/?)?", value):
@@ -313,7 +326,9 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret that is set, so that it can be kept out of logs."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value]
+        found = [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value]
+        parts = [part for value in found for part in re.split(r"[\s,]+", value) if part]
+        return list(dict.fromkeys([*found, *parts]))
 
     def redacted(self) -> dict[str, Any]:
         """Every setting by its variable, secrets only as set or not."""

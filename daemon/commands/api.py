@@ -106,6 +106,7 @@ def _services(settings: Settings, database: Database) -> Services:
         signer=LinkSigner(wiring.pepper(settings)),
         library=Library(settings.library_folder),
         catalogue=only_known(settings.catalogue),
+        publishing=wiring.publishing(settings, database),
         fonts=wiring.fonts(settings, may_fetch=False),
         previews=Previews(lambda: wiring.ffmpeg(settings).executable, settings.data / "preview"),
         ring=Doorbell(wiring.queue_target(settings)).ring,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -41,14 +42,24 @@ def keys() -> None:
 @click.option("--per-day", type=_LIMIT, help="Jobs in a day; 0 is no limit.")
 @click.option("--waiting", type=_LIMIT, help="Jobs that may wait at once; 0 is no limit.")
 @click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires.")
+@click.option("--publish", help="Where its films go unless a request says otherwise: the JSON of `publish`.")
 def create_key(
-    name: str, scopes: str, per_minute: int | None, per_day: int | None, waiting: int | None, days: int | None
+    name: str,
+    scopes: str,
+    per_minute: int | None,
+    per_day: int | None,
+    waiting: int | None,
+    days: int | None,
+    publish: str | None,
 ) -> None:
     """Make a key. It is shown once, alone on the last line."""
     limits = _limits(per_minute, per_day, waiting)
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     try:
-        key, secret = _store().create(name, scopes=_words(scopes), limits=limits, expires_at=expires_at)
+        goes_to = _publish(publish) if publish else None
+        key, secret = _store().create(
+            name, scopes=_words(scopes), limits=limits, expires_at=expires_at, publish=goes_to
+        )
     except ValueError as exc:
         raise click.BadParameter(str(exc), param_hint="--scopes") from exc
     click.echo(f'Key {key.id} for "{name}". It is not shown again:', err=True)
@@ -84,16 +95,28 @@ def rotate_key(key_id: str, overlap_h: float) -> None:
 @click.option("--per-minute", type=_LIMIT, help="Jobs in a minute; 0 is no limit.")
 @click.option("--per-day", type=_LIMIT, help="Jobs in a day; 0 is no limit.")
 @click.option("--waiting", type=_LIMIT, help="Jobs that may wait at once; 0 is no limit.")
+@click.option("--publish", help="Where its films go unless a request says otherwise: the JSON of `publish`, or none.")
 def change_key(
-    key_id: str, scopes: str | None, per_minute: int | None, per_day: int | None, waiting: int | None
+    key_id: str,
+    scopes: str | None,
+    per_minute: int | None,
+    per_day: int | None,
+    waiting: int | None,
+    publish: str | None,
 ) -> None:
     """Change what a key may do; what is not named stays."""
     new = _limits(per_minute, per_day, waiting)
+    goes_to = None if publish in (None, "none", "") else _publish(str(publish))
 
     def edit(key: Key) -> Key:
         merged = {name: getattr(new, name) for name in ("per_minute", "per_day", "waiting")}
         own = replace(key.own_limits, **{name: value for name, value in merged.items() if value is not None})
-        return replace(key, own_limits=own, scopes=frozenset(_words(scopes)) if scopes else key.scopes)
+        return replace(
+            key,
+            own_limits=own,
+            scopes=frozenset(_words(scopes)) if scopes else key.scopes,
+            publish=key.publish if publish is None else goes_to,
+        )
 
     try:
         key = _store().change(key_id, edit)
@@ -131,6 +154,24 @@ def _store() -> KeyStore:
     from daemon.commands import wiring
 
     return wiring.key_store(wiring.ready_settings())
+
+
+def _publish(text: str) -> dict[str, Any]:
+    """Read where films go, and see that the accounts are connected.
+
+    Raises:
+        SpecError: with every wrong field.
+    """
+    from daemon.commands import wiring
+    from daemon.publishing import parse_publish
+
+    try:
+        data = json.loads(text)
+    except ValueError as exc:
+        raise click.BadParameter(f"it is not JSON: {exc}", param_hint="--publish") from exc
+    settings = wiring.ready_settings()
+    wiring.publishing(settings, wiring.database(settings)).read(parse_publish(data))
+    return dict(data)
 
 
 def _no_such(key_id: str) -> click.ClickException:

@@ -50,7 +50,7 @@ def add_schedule(file: BinaryIO, key_id: str) -> None:
         raise click.ClickException(f"there is no key {key_id}; `vix keys list` shows the ids") from exc
     except BodyError as exc:
         raise click.ClickException(f"{file.name}: {exc}") from exc
-    checks = wiring.schedule_checks(settings)
+    checks = wiring.schedule_checks(settings, database)
     new = body.parse_with(lambda data: read_schedule(data, checks, datetime.now(UTC), _base_url(settings)))
     click.echo(ScheduleStore(database).create(new, key_id).id)
 
@@ -98,7 +98,7 @@ def run_schedule(schedule_id: str) -> None:
         key = wiring.key_store(settings, database).get(one.key_id)
         if not key.is_open(now):
             raise click.ClickException(f"its key {key.id} is revoked or expired")
-        new = job_of(one, now, now, wiring.schedule_checks(settings))
+        new = job_of(one, now, now, wiring.schedule_checks(settings, database))
         also = store.ran(one, now, by_hand=True)
         job = JobStore(database).submit(new, limits=key.limits, also=also).job
     except UnknownSchedule as exc:

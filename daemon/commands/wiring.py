@@ -19,15 +19,24 @@ from daemon.errors import SettingsError, UrlRefused
 from daemon.settings import Settings, load, misspelt
 
 if TYPE_CHECKING:
+    from daemon.accounts.facebook import FacebookAccounts
+    from daemon.accounts.watch import TokenWatch
+    from daemon.deliveries.dispatch import Dispatch
+    from daemon.facebook.graph import Graph
     from daemon.jobs import Job
     from daemon.kinds.base import Sources
     from daemon.pipeline import Tools
     from daemon.prepared import PreparedFiles
+    from daemon.publishing import Publishing
     from daemon.retention import Retention
     from daemon.schedules import Checks
+    from daemon.store.accounts import AccountStore
     from daemon.store.callbacks import NewCallback
     from daemon.store.database import Database
+    from daemon.store.deliveries import DeliveryStore
     from daemon.store.keys import KeyStore
+    from daemon.store.notices import Notices
+    from daemon.vault import Vault
     from fonts_cache import FontCache
     from render.ffmpeg import FFmpeg
 
@@ -121,6 +130,98 @@ def announce(settings: Settings) -> Callable[[Job], Sequence[NewCallback]]:
     return announcer(url, lambda at: Signing(signer, at + signed_for))
 
 
+def notices(settings: Settings) -> Notices:
+    """Say how operators are told what is not the end of a job."""
+    from daemon.store.notices import Notices
+
+    return Notices(settings.callback_url.get_secret_value(), bool(alert_urls(settings)))
+
+
+def alert_urls(settings: Settings) -> list[str]:
+    """The operator's own channels."""
+    from daemon.alerts import split_urls
+
+    return split_urls(settings.alert_urls.get_secret_value())
+
+
+def publishing(settings: Settings, opened: Database) -> Publishing:
+    """Build what reads where films are published."""
+    from daemon.publishing import Publishing
+    from daemon.store.accounts import AccountStore
+
+    keys = key_store(settings, opened)
+    return Publishing(AccountStore(opened).list, lambda key_id: keys.get(key_id).publish)
+
+
+def account_store(settings: Settings, opened: Database) -> AccountStore:
+    """Open the table of accounts."""
+    from daemon.store.accounts import AccountStore
+
+    return AccountStore(opened, notices=notices(settings))
+
+
+def vault(settings: Settings, opened: Database) -> Vault:
+    """Open the vault, with the keys that are set or those of the data folder."""
+    from daemon.store.vault import VaultStore
+    from daemon.vault import KeyFile, Vault, split_keys
+
+    given = split_keys(settings.vault_key.get_secret_value())
+    return Vault(VaultStore(opened), (lambda: given) if given else KeyFile(vault_key_file(settings)).read)
+
+
+def vault_key_file(settings: Settings) -> Path:
+    """Where the vault's keys are unless they are set."""
+    return settings.data / "vault.key"
+
+
+def facebook_accounts(settings: Settings, opened: Database) -> FacebookAccounts:
+    """Build what connects Facebook pages."""
+    from daemon.accounts.facebook import FacebookAccounts
+
+    return FacebookAccounts(account_store(settings, opened), vault(settings, opened), lambda: graph(settings))
+
+
+def graph(settings: Settings) -> Graph:
+    """What Facebook is called with."""
+    from daemon.facebook.graph import Graph
+
+    return Graph(settings.facebook_url, agent=f"Vix/{__version__}")
+
+
+def token_watch(settings: Settings, opened: Database) -> TokenWatch:
+    """Build what looks after tokens."""
+    from daemon.accounts.facebook import KIND
+    from daemon.accounts.watch import TokenWatch
+    from daemon.store.vault import VaultStore
+
+    lookers = {KIND: facebook_accounts(settings, opened)}
+    return TokenWatch(account_store(settings, opened), VaultStore(opened), lookers)
+
+
+def delivery_store(settings: Settings, opened: Database) -> DeliveryStore:
+    """Open the outbox of deliveries."""
+    from daemon.store.deliveries import DeliveryStore
+
+    return DeliveryStore(opened, announce=announce(settings), notices=notices(settings))
+
+
+def dispatch(settings: Settings, opened: Database, owner: str) -> Dispatch:
+    """Build what publishes."""
+    from daemon.deliveries.dispatch import Dispatch
+    from daemon.deliveries.facebook import Facebook
+    from daemon.films import Films
+
+    return Dispatch(
+        delivery_store(settings, opened),
+        account_store(settings, opened),
+        {"facebook": Facebook(lambda: graph(settings))},
+        Films(settings.films),
+        vault(settings, opened).get,
+        token_watch(settings, opened).refused,
+        owner,
+    )
+
+
 def prepared_files(settings: Settings) -> PreparedFiles:
     """Open the folder of what preparing has made for another try."""
     from daemon.prepared import PreparedFiles
@@ -135,6 +236,7 @@ def retention(settings: Settings, opened: Database) -> Retention:
     from daemon.store.audit import AuditStore
     from daemon.store.callbacks import CallbackStore
     from daemon.store.errands import ErrandStore
+    from daemon.store.notices import AlertStore
     from daemon.store.retention import RetentionStore
     from daemon.store.schedules import ScheduleStore
     from daemon.store.workers import WorkerStore
@@ -146,7 +248,8 @@ def retention(settings: Settings, opened: Database) -> Retention:
         keep_films=timedelta(hours=settings.keep_films_h),
         keep_jobs=timedelta(hours=settings.keep_jobs_h),
         also=tuple(
-            table(opened).forget for table in (AuditStore, CallbackStore, ErrandStore, ScheduleStore, WorkerStore)
+            table(opened).forget
+            for table in (AlertStore, AuditStore, CallbackStore, ErrandStore, ScheduleStore, WorkerStore)
         ),
     )
 
@@ -192,14 +295,14 @@ def sources(settings: Settings, ffmpeg: FFmpeg) -> Sources:
     return Sources(Library(settings.library_folder), catalogue, fonts(settings, may_fetch=True), known)
 
 
-def schedule_checks(settings: Settings) -> Checks:
+def schedule_checks(settings: Settings, opened: Database) -> Checks:
     """Build what schedules are checked against."""
     from daemon.outbound.addresses import Guard
     from daemon.schedules import Checks
     from daemon.sources.library import Library
 
     library, guard = Library(settings.library_folder), Guard(settings.private_hosts)
-    return Checks(library, fonts(settings, may_fetch=False), guard.check_url)
+    return Checks(library, fonts(settings, may_fetch=False), publishing(settings, opened), guard.check_url)
 
 
 def tools(settings: Settings, ffmpeg: FFmpeg) -> Tools:

@@ -16,12 +16,14 @@ from render.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where films take their material from."""
+    """Where films take their material from. `shown` are clips, as `style/name`, that a page's latest posts have shown,
+    the last first: others are taken before them."""
 
     library: Library
     catalogue: Catalogue
     fonts: FontCache
     listen: Callable[[Path], Track]
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def prepare(data: object, seed: int, sources: Sources) -> Prepared:
     style, timeline = _first_usable_style(spec, seed, track, logo, sources, lettering)
     if track is not None and (note := music_level(spec.audio, track, timeline.duration_s).note):
         notes.append(note)
+    notes += _shown_again(style, timeline, sources)
     choices = {"style": style, "music": track.path.name if track else None, "clips": _shots(timeline)}
     return Prepared(timeline, choices, (*notes, *lettering.warnings()))
 
@@ -143,7 +144,10 @@ def _first_usable_style(
     """Compile with the named style, or with the first in the seed's order that holds a usable clip."""
     styles = [spec.video.style]
     if spec.video.style == RANDOM:
-        styles = sorted(sources.library.styles(), key=lambda style: seeded_share(seed, "style", style))
+        styles = sorted(
+            sources.library.styles(),
+            key=lambda style: (not _has_fresh(style, sources), seeded_share(seed, "style", style)),
+        )
     for style in styles:
         try:
             clips = _usable(style, seed, sources)
@@ -157,15 +161,38 @@ def _first_usable_style(
 def _usable(style: str, seed: int, sources: Sources) -> Iterator[Clip]:
     """Clips of a style in the seed's order; those on the skip list are left out, new ones looked at first.
 
-    The order depends on each clip's name alone, so that a clip added later does not change the order of the others.
+    The order depends on each clip's name alone, so that a clip added later does not change the order of the others;
+    what was shown lately comes last, the latest at the very end.
     """
-    for path in sorted(sources.library.clips(style), key=lambda clip: seeded_share(seed, "clip", clip.name)):
+
+    def place(clip: Path) -> tuple[int, float]:
+        return _shown_lately(style, clip.name, sources), seeded_share(seed, "clip", clip.name)
+
+    for path in sorted(sources.library.clips(style), key=place):
         try:
             inspection = sources.catalogue.inspection(path)
         except FileNotFoundError:
             continue
         if not inspection.defect and inspection.info is not None and inspection.info.video is not None:
             yield Clip(inspection.info, inspection.info.video, inspection.focus)
+
+
+def _shown_lately(style: str, name: str, sources: Sources) -> int:
+    """0 for a clip that was not shown lately, else the more the later it was."""
+    clip = f"{style}/{name}"
+    return len(sources.shown) - sources.shown.index(clip) if clip in sources.shown else 0
+
+
+def _has_fresh(style: str, sources: Sources) -> bool:
+    return any(not _shown_lately(style, clip.name, sources) for clip in sources.library.clips(style))
+
+
+def _shown_again(style: str, timeline: Timeline, sources: Sources) -> list[str]:
+    names = dict.fromkeys(shot["name"] for shot in _shots(timeline))
+    again = [name for name in names if _shown_lately(style, name, sources)]
+    if not again:
+        return []
+    return [f"the page's latest posts have shown {', '.join(again)} already; the style has too few other clips"]
 
 
 def _shots(timeline: Timeline) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, fiel
 
 from daemon.web.models import Job, Shape, Url
 from render.fieldtypes import Number, Whole
-from render.request import Strict
+from render.strict import Strict
 
 MOST = 1_000_000_000
 LONGEST_OVERLAP_H = 720

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from daemon.errors import (
+    AccountRefused,
     AdminRefused,
     BadKey,
     DatabaseBusy,
@@ -33,9 +34,12 @@ from daemon.errors import (
     StoreError,
     TooManyRequests,
     TooManySchedules,
+    UnknownAccount,
+    UnknownDelivery,
     UnknownJob,
     UnknownKey,
     UnknownSchedule,
+    VaultLocked,
     WrongState,
 )
 from daemon.jobs import FINAL
@@ -112,6 +116,10 @@ RULES: dict[type[Exception], Rule] = {
     MissingScope: Rule(403, "Scope needed"),
     AdminRefused: Rule(403, "Address refused"),
     UnknownKey: Rule(404, "No such key"),
+    UnknownAccount: Rule(404, "No such account"),
+    UnknownDelivery: Rule(
+        404, "No such delivery", lambda exc: f"{exc} It shows only to the key that its film was asked for with."
+    ),
     UnknownJob: Rule(404, "No such job", lambda exc: f"{exc} It shows only to the key that it was asked for with."),
     UnknownSchedule: Rule(404, "No such schedule", lambda exc: f"{exc} It shows only to the key that made it."),
     BodyTooSlow: Rule(408, "Body too slow", headers={"Connection": "close"}),
@@ -126,12 +134,14 @@ RULES: dict[type[Exception], Rule] = {
     WrongContentType: Rule(415, "Wrong content type"),
     RangeNotSatisfiable: Rule(416, "Range not satisfiable"),
     RepeatMismatch: Rule(422, "Key used before"),
+    AccountRefused: Rule(422, "Account refused"),
     SpecError: Rule(422, "Wrong fields", spec_sentence, _spec_members),
     PreviewImpossible: Rule(422, "Cannot be made"),
     TooManyRequests: Rule(429, "Too many requests", told=lambda exc: {"Retry-After": str(exc.retry_after_s)}),
     TooManyConnections: Rule(503, "Too many connections", headers={"Connection": "close", "Retry-After": "5"}),
     PreviewBusy: Rule(503, "Previews are waiting", headers={"Retry-After": "1"}),
     PreviewFailed: Rule(503, "Preview failed", headers={"Retry-After": "5"}),
+    VaultLocked: Rule(503, "Vault locked", headers={"Retry-After": "60"}),
     DatabaseBusy: Rule(503, "Database busy", headers={"Retry-After": "2"}),
     StoreError: Rule(503, "Database broken", headers={"Retry-After": "60"}),
     DiskFull: Rule(507, "Disk full", headers={"Retry-After": "60"}),

@@ -44,7 +44,7 @@ async def generate(call: Call) -> Response:
     raw = await read_body(call.request)
     if is_dry:
         call.services.dry_runs.take(call.key_id, call.services.now())
-        return Answer(await call.blocking(_try_out, call.services, raw))
+        return Answer(await call.blocking(_try_out, call.services, call.key_id, raw))
     accepted = await call.blocking(_submit, call, raw, word)
     headers = {"location": accepted.answer["status_url"]}
     if accepted.repeated:
@@ -58,9 +58,11 @@ def _ring(services: Services, job_id: str) -> None:
     failpoints.reach("ring_done")
 
 
-def _try_out(services: Services, raw: bytes) -> dict[str, Any]:
+def _try_out(services: Services, key_id: str, raw: bytes) -> dict[str, Any]:
     body = parse_body(raw)
-    return try_out(services, KIND, body.value, checked(services, body))
+    spec = checked(services, body)
+    services.publishing.deliveries(spec.publish, body.value, key_id)
+    return try_out(services, KIND, body.value, spec)
 
 
 def checked(services: Services, body: Body) -> Any:
@@ -93,7 +95,15 @@ def _submit(call: Call, raw: bytes, word: str | None) -> _Accepted:
     submitted = services.jobs.submitted(call.key_id, known_by) if known_by else None
     if submitted is None:
         spec = checked(services, body)
-        new = new_job(KIND, body.value, spec, key_id=call.key_id, base_url=call.links.base, fonts=services.fonts)
+        new = new_job(
+            KIND,
+            body.value,
+            spec,
+            key_id=call.key_id,
+            base_url=call.links.base,
+            fonts=services.fonts,
+            publishing=services.publishing,
+        )
         submitted = services.jobs.submit(new, limits=call.limits, repeat=known_by)
     failpoints.reach("submit_committed")
     if submitted.answer is not None:

@@ -143,7 +143,7 @@ def _run(call: Call, found: str, word: str | None) -> tuple[Submitted, dict[str,
 
 
 def _checks(services: Services) -> Checks:
-    return Checks(services.library, services.fonts, services.check_url)
+    return Checks(services.library, services.fonts, services.publishing, services.check_url)
 
 
 def _described(call: Call, one: Schedule) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.previews import Previews
+from daemon.publishing import Publishing
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
@@ -57,6 +58,7 @@ class Services:
     signer: LinkSigner
     library: Library
     catalogue: Catalogue
+    publishing: Publishing
     fonts: FontCache
     previews: Previews
     ring: Callable[[str], None]
