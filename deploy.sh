@@ -21,7 +21,7 @@ Settings, from the environment or from .env in the base folder:
   VIX_DEPLOY_REQUEST   deploys/request   the file that asks for a deploy; its folder may be another account'\''s
   VIX_DEPLOY_RESTART   systemctl restart vix-api vix-worker
   VIX_HEALTH_URL       http://127.0.0.1:8080/health, asked by VIX_SOCKET where that is set
-  VIX_DEPLOY_HEALTH_S  30   seconds that a release has to become healthy
+  VIX_DEPLOY_HEALTH_S  30   seconds that a release has to become healthy; ten times as many for the first of all
   VIX_DEPLOY_STEADY_S  2    seconds after which it has to be so still
   VIX_DEPLOY_APART_S   15   seconds between the starts of two deploys that pushes ask for
   VIX_DEPLOY_WAIT_S    900  seconds to wait for another deploy
@@ -42,7 +42,8 @@ JUDGE='
 import json, sys
 commit, tolerated = sys.argv[1], set(sys.argv[2].split()) - {"worker", "database"}
 try:
-    said = json.load(sys.stdin)
+    text = sys.stdin.read()
+    said = json.loads(text)
     checks = said["checks"]
     ill = [name for name in checks if not checks[name]["ok"] and name not in tolerated]
     workers = said.get("workers", {}).get("commits", [commit])
@@ -54,7 +55,7 @@ try:
     elif commit not in workers:
         print("worker: none runs this commit yet")
 except (ValueError, LookupError, TypeError, AttributeError):
-    print("no answer that can be read")
+    print("no answer that can be read" if text else "it does not answer")
 '
 FAILING='
 import json, sys
@@ -395,18 +396,20 @@ go_live() {
     switched=yes
     switch_to "$commit" || fail "The link cannot be switched."
     restart || fail "The restart failed."
+    # The first start makes a library of clips, and there is nothing to go back to yet.
+    [[ -n $left ]] || ((VIX_DEPLOY_HEALTH_S *= 10))
     await_health "$commit" "$tolerated" || fail "${commit:0:12} is not healthy after $VIX_DEPLOY_HEALTH_S s: $verdict."
     rm -f "$state/switching" current.back
     switched=''
 }
 
 go_back() {
-    enter back "Going back to ${left:0:12}"
     if [[ -z $left ]]; then
         rm -f "$state/switching"
         verdict="nothing was live before"
         return 1
     fi
+    enter back "Going back to ${left:0:12}"
     mv -fT current.back current || switch_to "$left"
     restart || say "The restart failed."
     await_health "$left" 'disk ffmpeg fonts'
@@ -438,6 +441,7 @@ deploy() {
     undo_unfinished
     enter fetch "Fetching $VIX_DEPLOY_BRANCH"
     fetch
+    if [[ $commit == "$left" && ! -e releases/$commit/.live ]]; then left=''; fi # the first of all, and it failed
     [[ $commit != "$left" ]] || end nothing "${commit:0:12} is live already." "$DONE"
     [[ -n $force ]] || follows || fail "${commit:0:12} does not follow ${left:0:12}; --force deploys it all the same."
     enter extract "Laying out ${commit:0:12}"

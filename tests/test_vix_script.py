@@ -397,12 +397,18 @@ def test_the_hook_has_an_environment_of_its_own(quick_clone: Clone) -> None:
     assert quick_clone.run("hook").err == ""
 
 
-def test_prepare_sets_up_both_and_starts_nothing(quick_clone: Clone) -> None:
+def test_prepare_sets_up_both_and_sees_that_the_service_loads(quick_clone: Clone) -> None:
+    commands = quick_clone.root / "daemon" / "commands"
+    commands.mkdir()
+    (commands / "api.py").write_text("import greeting", encoding="utf-8")
+    (commands / "worker.py").write_text("", encoding="utf-8")
     quick_clone.lock("hook", quick_clone.index.offer("small", "1.0", {"small": ""}))
     prepared = quick_clone.run("prepare")
     assert (prepared.code, prepared.out) == (0, "")
     assert all((quick_clone.root / name / "vix-stamp").exists() for name in (".venv", ".venv-hook"))
     assert quick_clone.run("prepare").err == ""
+    (commands / "worker.py").write_text("import nothing_of_the_kind", encoding="utf-8")
+    assert quick_clone.run("prepare").code == 1
 
 
 def test_an_environment_that_releases_share_finds_the_release_it_was_started_from(

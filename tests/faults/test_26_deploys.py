@@ -119,6 +119,18 @@ def test_a_release_that_dies_soon_after_its_start_goes_back(tmp_path: Path) -> N
         assert serves(yard, first)
 
 
+def test_a_first_release_that_is_bad_is_tried_again_and_replaced(tmp_path: Path) -> None:
+    with open_yard(tmp_path, HEALTH_S="1") as yard:
+        bad = yard.push("unhealthy")
+        for _ in range(2):
+            yard.deploy(code=3)
+            assert (yard.live(), yard.last()["outcome"]) == (bad, "broken")
+        assert yard.restarts() == [bad, bad]
+        good = yard.push()
+        yard.deploy()
+        assert serves(yard, good)
+
+
 def test_where_neither_is_healthy_the_operator_is_told_so(yard: Yard) -> None:
     first = yard.live()
     server = yard.base / "current" / "server.py"
