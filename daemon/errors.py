@@ -85,7 +85,7 @@ class WrongState(VixError):
     code = "wrong_state"
 
     def __init__(self, action: str, status: str, what: str = "job") -> None:
-        self.status = str(status)
+        self.status, self.what = str(status), what
         super().__init__(f"The {what} cannot be {action}: its status is {self.status}.")
 
 

@@ -29,6 +29,7 @@ from daemon.store.database import Database
 from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
+from daemon.store.notices import AlertStore
 from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
@@ -98,6 +99,9 @@ def _services(settings: Settings, database: Database) -> Services:
         views=JobViews(database),
         events=EventStore(database),
         callbacks=CallbackStore(database),
+        deliveries=wiring.delivery_store(settings, database),
+        accounts=wiring.account_store(settings, database),
+        alerts=AlertStore(database),
         keys=wiring.key_store(settings, database),
         workers=WorkerStore(database),
         audit=AuditStore(database),

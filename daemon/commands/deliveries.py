@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon.deliveries.life import State
-from daemon.errors import UnknownDelivery, WrongState
+from daemon.deliveries.life import OUTCOMES, State
+from daemon.errors import BadUrl, UnknownDelivery, WrongState
 
 if TYPE_CHECKING:
     from daemon.store.deliveries import DeliveryStore
 
-OUTCOMES = {"published": State.DONE, "not_published": State.READY, "give_up": State.FAILED}
 _MOST = 1000
 
 
@@ -39,8 +38,14 @@ def list_deliveries(state: str | None, limit: int) -> None:
 def resolve_delivery(delivery_id: str, outcome: str, link: str) -> None:
     """Say what you have seen of a delivery that is `unknown`: it is published, it is not and goes out again, or it is
     given up."""
+    from daemon.outbound.urls import parse
+
     try:
+        if link:
+            parse(link)
         found = _store().resolve(delivery_id, None, OUTCOMES[outcome], link)
+    except BadUrl as exc:
+        raise click.BadParameter(str(exc), param_hint="--link") from exc
     except (UnknownDelivery, WrongState) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"{found.id} is {found.state}.")

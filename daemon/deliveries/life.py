@@ -37,6 +37,9 @@ FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 UNPUBLISHED = frozenset({State.WAITING, State.READY, State.HELD})
 """No order to publish is out: these can be called off."""
 
+OUTCOMES = {"published": State.DONE, "not_published": State.READY, "give_up": State.FAILED}
+"""What a person may say of a delivery that is `unknown`, and what becomes of it."""
+
 NEXT: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.READY, State.HELD, State.CANCELLED}),
     State.READY: frozenset({State.READY, State.SENDING, State.HELD, State.FAILED, State.CANCELLED}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.errors import KeyRevoked, UnknownKey
-from daemon.web import admin_house, admin_keys, admin_library, admin_models, jobs, manual, models
+from daemon.web import admin_house, admin_keys, admin_library, admin_models, manual, models
 from daemon.web.access import ADMIN
 from daemon.web.door import Door, Manual, Parameter, Reply
 from render.errors import SpecError
@@ -26,19 +26,6 @@ _KEY = {
 _SECRET = _KEY | {"key": "catv_Ab3dEf6h_" + "x" * 43}
 _ERRAND = {"id": 1, "name": "scan", "argument": "", "asked_at": _AT, "done_at": None, "answer": None}
 _LOCATION = {"Location": "Where the errand's answer will be."}
-
-
-def _cursor(most: int, usual: int) -> tuple[Parameter, ...]:
-    return (
-        Parameter("limit", "query", "Lines on a page.", {"type": "integer", "minimum": 1, "maximum": most}, usual),
-        Parameter(
-            "cursor",
-            "query",
-            "Where the page begins: taken from `next`.",
-            {"type": "string", "pattern": "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"},
-            jobs.cursor(7),
-        ),
-    )
 
 
 _KEYS = Manual(
@@ -156,7 +143,16 @@ _AUDIT = Manual(
             },
         )
     },
-    parameters=_cursor(admin_house.MOST, admin_house.USUAL),
+    parameters=(
+        Parameter(
+            "limit",
+            "query",
+            "Lines on a page.",
+            {"type": "integer", "minimum": 1, "maximum": admin_house.MOST},
+            admin_house.USUAL,
+        ),
+        manual.CURSOR,
+    ),
     errors=(SpecError,),
 )
 

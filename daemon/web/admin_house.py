@@ -19,7 +19,7 @@ async def admin_jobs(call: Call) -> Response:
     """Answer with a page of the jobs of all keys, the newest first."""
     page = await jobs.page_of(call, None)
     items = [{**jobs.listed(call, job), "key_id": job.key_id} for job in page.jobs]
-    return listing(items, jobs.following(call, page))
+    return listing(items, jobs.following(call, page.next))
 
 
 async def admin_settings(call: Call) -> Response:

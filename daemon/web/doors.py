@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from daemon.web import (
     callbacks,
+    deliveries,
+    delivery_manual,
     download,
     events,
     fonts,
@@ -36,6 +38,9 @@ DOORS = with_documentation(
     Door("GET", "/v1/jobs/{job_id}/events", events.events, READ, manual.EVENTS),
     Door("GET", "/v1/jobs/{job_id}/callbacks", callbacks.callbacks, READ, manual.CALLBACKS),
     Door("POST", "/v1/jobs/{job_id}/callbacks/redeliver", callbacks.redeliver, SUBMIT, manual.REDELIVER),
+    Door("GET", "/v1/deliveries", deliveries.deliveries, READ, delivery_manual.LIST),
+    Door("GET", "/v1/deliveries/{delivery_id}", deliveries.delivery, READ, delivery_manual.GET),
+    Door("POST", "/v1/deliveries/{delivery_id}/resolve", deliveries.resolve, SUBMIT, delivery_manual.RESOLVE),
     Door("GET", "/v1/styles", library.styles, READ, manual.STYLES),
     Door("GET", "/v1/audio", library.audio, READ, manual.AUDIO),
     Door("GET", "/v1/fonts", fonts.fonts, READ, manual.FONTS),

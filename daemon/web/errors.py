@@ -97,6 +97,10 @@ def _not_ready_sentence(exc: JobNotReady) -> str:
     return f"{exc} {hint}"
 
 
+def _wrong_state_members(exc: WrongState) -> dict[str, str]:
+    return {"job_status" if exc.what == "job" else "delivery_state": exc.status}
+
+
 def _http_sentence(exc: HTTPException) -> str:
     if exc.status_code == 404:
         return "Nothing is served at this path; films are asked for with POST /v1/generate, without a slash at the end."
@@ -125,7 +129,7 @@ RULES: dict[type[Exception], Rule] = {
     BodyTooSlow: Rule(408, "Body too slow", headers={"Connection": "close"}),
     KeyRevoked: Rule(409, "Key revoked"),
     JobNotReady: Rule(409, "Not ready", _not_ready_sentence, lambda exc: {"job_status": exc.status}),
-    WrongState: Rule(409, "Not in a state for it", members=lambda exc: {"job_status": exc.status}),
+    WrongState: Rule(409, "Not in a state for it", members=_wrong_state_members),
     TooManySchedules: Rule(409, "Too many schedules"),
     NoCallbacks: Rule(409, "Nobody to tell"),
     NotLookedAt: Rule(409, "Not looked at yet"),

@@ -26,7 +26,7 @@ USUAL = 20
 async def jobs(call: Call) -> Response:
     """Answer with a page of the key's jobs."""
     page = await page_of(call, call.key_id)
-    return listing([listed(call, job) for job in page.jobs], following(call, page))
+    return listing([listed(call, job) for job in page.jobs], following(call, page.next))
 
 
 async def page_of(call: Call, key_id: str | None) -> Page:
@@ -83,12 +83,12 @@ def _statuses(text: str) -> tuple[Status, ...]:
     return tuple(dict.fromkeys(Status(read(word)) for word in text.split(",")))
 
 
-def following(call: Call, page: Page) -> str | None:
-    """The address of the page after this one."""
-    if page.next is None:
+def following(call: Call, after: int | None) -> str | None:
+    """The address of the page after this one, which begins at a place in the list; None where nothing follows."""
+    if after is None:
         return None
     same = [(name, text) for name, text in call.request.query_params.multi_items() if name != "cursor"]
-    return f"{call.links.base}{call.request.scope['path']}?{urlencode([*same, ('cursor', cursor(page.next))])}"
+    return f"{call.links.base}{call.request.scope['path']}?{urlencode([*same, ('cursor', cursor(after))])}"
 
 
 def cursor(before: int) -> str:

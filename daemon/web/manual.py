@@ -51,6 +51,20 @@ WAITING: dict[str, Any] = {
     "status_url": f"{_BASE}/v1/status/{_ID}",
     "download_url": f"{_BASE}/v1/download/{_ID}.mp4",
 }
+DELIVERY: dict[str, Any] = {
+    "delivery_id": "dlv_7x1m9c3b5n6z4v8s2k0q",
+    "job_id": _ID,
+    "target": "facebook",
+    "account": "My Page",
+    "state": "done",
+    "at": "2026-11-21T09:00:08.500+00:00",
+    "next_try_at": None,
+    "link": "https://www.facebook.com/reel/900000000001",
+    "tries": 0,
+    "error": None,
+    "warnings": [],
+    "ended_at": "2026-11-21T09:01:12.000+00:00",
+}
 DONE = WAITING | {
     "status": "done",
     "progress": 100,
@@ -78,8 +92,9 @@ DONE = WAITING | {
         "true_peak_dbtp": -2.3,
         "render_s": 7.4,
     },
+    "deliveries": [DELIVERY],
     "started_at": "2026-11-21T09:00:01.000+00:00",
-    "finished_at": "2026-11-21T09:00:08.500+00:00",
+    "finished_at": "2026-11-21T09:01:12.000+00:00",
 }
 _CANCELLED = WAITING | {"status": "cancelled", "queue_position": None, "estimated_time_remaining_s": 0.0}
 _CANCELLED |= {"finished_at": "2026-11-21T09:00:08.500+00:00"}
@@ -103,6 +118,13 @@ _CALLBACK = {
 }
 
 JOB_ID = Parameter("job_id", "path", "The job.", {"type": "string", "pattern": "^job_[a-z0-9]{20}$"}, _ID)
+CURSOR = Parameter(
+    "cursor",
+    "query",
+    "Where the page begins: taken from `next`.",
+    {"type": "string", "pattern": "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"},
+    jobs.cursor(7),
+)
 LOCATION = {"Location": "The job's status."}
 
 _STATUS = "|".join(Status)
@@ -152,11 +174,6 @@ FONTS = Manual(
         Parameter("limit", "query", "How many; 100 by default.", _whole(1, fonts.MOST), 20),
     ),
     errors=(SpecError,),
-)
-METRICS = Manual(
-    "Service",
-    "The service in numbers, for Prometheus.",
-    {200: Reply("Text format 0.0.4.", media_types=("text/plain",))},
 )
 OPENAPI = Manual("Service", "This documentation, for programs.", {200: Reply("OpenAPI 3.1.", models.Free)})
 DOCS = Manual("Service", "This documentation, for people.", {200: Reply("A page.", media_types=("text/html",))})
@@ -320,13 +337,7 @@ JOBS = Manual(
         ),
         Parameter("kind", "query", "Only this kind.", {"enum": list(KINDS)}, "template"),
         Parameter("limit", "query", "Jobs on a page.", _whole(1, jobs.MOST), 20),
-        Parameter(
-            "cursor",
-            "query",
-            "Where the page begins: taken from `next`.",
-            {"type": "string", "pattern": "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"},
-            jobs.cursor(7),
-        ),
+        CURSOR,
     ),
     errors=(SpecError,),
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from daemon.deliveries.life import State
 from daemon.jobs import Status
 
 JobId = Annotated[str, Field(pattern="^job_[a-z0-9]{20}$")]
@@ -50,6 +51,41 @@ class Result(Shape):
     true_peak_dbtp: float | None = Field(None, description="Measured likewise: the highest peak, in dB of full scale.")
 
 
+class DeliveryError(Shape):
+    """Why a delivery has not got on."""
+
+    code: str = Field(description="Stable, for programs.")
+    message: str = Field(description="For a person.")
+    permanent: bool = Field(description="Trying again is no use.")
+
+
+class Delivery(Shape):
+    """A film on its way to where it is published."""
+
+    delivery_id: Annotated[str, Field(pattern="^dlv_[a-z0-9]{20}$")]
+    job_id: JobId
+    target: str = Field(description="The kind of far side, such as `facebook`.")
+    account: str = Field(description="The page's name; empty where it is not known any more.")
+    state: State = Field(
+        description="`waiting` for its film, `ready` to go out, `held` until the account can be used, `sending`, "
+        "`accepted` by the far side; `done`, `failed` and `cancelled` are ends. `unknown`: somebody has to look."
+    )
+    at: AwareDatetime = Field(description="When it may go out.")
+    next_try_at: AwareDatetime | None
+    link: Url | None = Field(description="Where it is published.")
+    tries: int = Field(description="Setbacks in a row.")
+    error: DeliveryError | None
+    warnings: list[str]
+    ended_at: AwareDatetime | None
+
+
+class Deliveries(Shape):
+    """One page of deliveries, the newest first."""
+
+    items: list[Delivery]
+    next: Url | None = Field(description="The next page, or null.")
+
+
 class Job(Shape):
     """A job as submit, status, the list and callbacks show it."""
 
@@ -62,7 +98,7 @@ class Job(Shape):
     error: JobError | None
     result: Result | None
     warnings: list[str]
-    deliveries: list[dict[str, Any]]
+    deliveries: list[Delivery] = Field(description="Where the request publishes it, and how that goes.")
     client_data: Any = Field(description="What the request said, unchanged.")
     created_at: AwareDatetime
     started_at: AwareDatetime | None
@@ -262,6 +298,7 @@ class Problem(Shape):
     message: str
     errors: list[WrongField] | None = Field(None, description="With 422: every wrong field.")
     job_status: Status | None = Field(None, description="With 409: the status that the job has.")
+    delivery_state: State | None = Field(None, description="With 409: the state that the delivery has.")
 
 
 class Free(BaseModel):

@@ -66,7 +66,7 @@ def _place(group: str) -> tuple[int, str]:
     return (_FIRST_GROUPS.index(group) if group in _FIRST_GROUPS else len(_FIRST_GROUPS)), group
 
 
-_FIRST_GROUPS = ("Films", "Jobs", "Schedules", "Library", "Service", "Admin")
+_FIRST_GROUPS = ("Films", "Jobs", "Deliveries", "Schedules", "Library", "Service", "Admin")
 _SCHEMES = {
     "key": {
         "type": "apiKey",

@@ -14,12 +14,15 @@ from daemon.publishing import Publishing
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import Catalogue
 from daemon.sources.library import Library
+from daemon.store.accounts import AccountStore
 from daemon.store.audit import AuditStore
 from daemon.store.callbacks import CallbackStore
+from daemon.store.deliveries import DeliveryStore
 from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.notices import AlertStore
 from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
@@ -50,6 +53,9 @@ class Services:
     views: JobViews
     events: EventStore
     callbacks: CallbackStore
+    deliveries: DeliveryStore
+    accounts: AccountStore
+    alerts: AlertStore
     keys: KeyStore
     workers: WorkerStore
     audit: AuditStore

@@ -28,6 +28,7 @@ NO_JOB = "job_00000000000000000000"
 BAD_KEY = "catv_00000000_" + "0" * 43
 
 NO_SCHEDULE = "sch_00000000000000000000"
+NO_DELIVERY = "dlv_00000000000000000000"
 SCHEDULE = {"name": "Film", "every": "day", "at": "09:00", "spec": {}}
 
 # What each door says to those who may come in, and the body it is given. A door that is missing here is untested.
@@ -47,6 +48,9 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/v1/jobs/{job_id}/events"): (200, None),
     ("GET", "/v1/jobs/{job_id}/callbacks"): (200, None),
     ("POST", "/v1/jobs/{job_id}/callbacks/redeliver"): (409, None),  # the job has none
+    ("GET", "/v1/deliveries"): (200, None),
+    ("GET", "/v1/deliveries/{delivery_id}"): (200, None),
+    ("POST", "/v1/deliveries/{delivery_id}/resolve"): (409, {"outcome": "published"}),  # it is known what came of it
     ("GET", "/v1/styles"): (200, None),
     ("GET", "/v1/audio"): (200, None),
     ("GET", "/v1/fonts"): (200, None),
@@ -110,6 +114,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         everything = ["submit", "read", "metrics"]
         (_, mine), (_, theirs) = (services.keys.create(name, scopes=everything) for name in ("mine", "theirs"))
         house.client.headers["X-Api-Key"] = mine
+        published = house.published().deliveries[0].id
         done, failed, waiting = (house.submit()["job_id"] for _ in range(3))
         house.finish(done, b"film")
         assert house.jobs.fail(house.claim(failed), Failure("broken", "It broke.", permanent=False))
@@ -125,6 +130,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         }
         ids = {"job_id": done, "failed": failed, "waiting": waiting, "name": f"{done}.mp4", "key_id": spare.id}
         ids["schedule_id"] = scheduled
+        ids["delivery_id"] = published
         yield Street(house, headers, ids)
 
 
@@ -170,6 +176,16 @@ def test_somebody_elses_schedule_is_like_none(street: Street, door: Door) -> Non
     assert said.pop("instance") != said_of_none.pop("instance")
     assert said == said_of_none
     assert street.house.client.get(f"/v1/schedules/{kept}").status_code == 200
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if "{delivery_id}" in door.path])
+def test_somebody_elses_delivery_is_like_none(street: Street, door: Door) -> None:
+    theirs = street.call(door, "other key")
+    none = street.call(door, "other key", {"delivery_id": NO_DELIVERY})
+    assert theirs.status_code == none.status_code == 404
+    said, said_of_none = theirs.json(), none.json()
+    assert said.pop("instance") != said_of_none.pop("instance")
+    assert said == said_of_none
 
 
 @pytest.mark.parametrize(

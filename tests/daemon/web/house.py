@@ -6,9 +6,11 @@ import hashlib
 import json
 import shutil
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,22 +19,26 @@ import httpx2
 import imageio_ffmpeg
 from starlette.applications import Starlette
 
+from daemon.accounts.life import Account
 from daemon.announce import announcer
-from daemon.jobs import Claim
+from daemon.deliveries.life import Delivery, Setback, State, Step
+from daemon.jobs import Claim, Job
 from daemon.outbound.addresses import Guard
 from daemon.previews import Previews
 from daemon.publishing import Publishing
 from daemon.signing import LinkSigner
 from daemon.sources.catalogue import only_known
 from daemon.sources.library import Library
-from daemon.store.accounts import AccountStore
+from daemon.store.accounts import AccountStore, Found
 from daemon.store.audit import AuditStore
 from daemon.store.callbacks import CallbackStore
 from daemon.store.database import open_database
+from daemon.store.deliveries import DeliveryStore
 from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.notices import AlertStore
 from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
@@ -64,6 +70,9 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
         views=JobViews(database),
         events=EventStore(database),
         callbacks=CallbackStore(database),
+        deliveries=DeliveryStore(database, announce=announcer()),
+        accounts=accounts,
+        alerts=AlertStore(database),
         keys=keys,
         workers=WorkerStore(database),
         audit=AuditStore(database),
@@ -184,6 +193,31 @@ class House:
         digest = hashlib.sha256(film).hexdigest()
         said = {"bytes": len(film), "sha256": digest, "seed": 1, **result}
         assert self.jobs.finish(claim, said, warnings, film=stem)
+
+    def account(self, name: str = "My Page", ends: datetime | None = None) -> Account:
+        """Write down a page as if it was connected, with a token that ends then."""
+        accounts, remote_id = self.services.accounts, str(zlib.crc32(name.encode()))
+        account_id = accounts.id_for("facebook", remote_id)
+        return accounts.connect(account_id, "facebook", Found(remote_id, name, {"scopes": ["a"]}, ends, None))
+
+    def published(self, **submitted: Any) -> Job:
+        """Ask for a film that is published on the only page, and finish it."""
+        self.account()
+        job_id = self.submit({"publish": {"facebook": {}}, "priority": 10, **submitted})["job_id"]
+        self.finish(job_id, b"film")
+        return self.jobs.get(job_id)
+
+    def unknown(self, job: Job) -> Delivery:
+        """Be the worker that has sent what is due, and cannot learn what came of it."""
+        deliveries = self.services.deliveries
+        claimed = deliveries.claim_due("a seat.1", 60)
+        assert claimed is not None
+        assert claimed.job_id == job.id
+        sent = deliveries.go_on(claimed, Step(State.SENDING, {"video_id": "5"}), 60)
+        assert sent is not None
+        error = Setback("cannot_tell", "The far side cannot say.", False)
+        assert deliveries.let_go(sent, Step(State.UNKNOWN, {"video_id": "5"}, error=error))
+        return deliveries.get(claimed.id)
 
     def heartbeat(self, job: str | None = None) -> None:
         """Write what a living worker writes."""
