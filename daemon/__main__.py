@@ -123,13 +123,14 @@ def render(
     "--out", type=click.Path(path_type=Path), help="Folder for the film; by default `demo` in the data folder."
 )
 @click.option("--keep", is_flag=True, help="Leave the service running until Ctrl-C.")
-def demo(out: Path | None, keep: bool) -> None:
+@click.option("--publish", is_flag=True, help="Publish the film, too, on a stand-in of Facebook on this machine.")
+def demo(out: Path | None, keep: bool, publish: bool) -> None:
     """Start the service, send it a request as n8n would, and show the film it answers with."""
-    from daemon.commands.demo import run
+    from daemon.commands.demo import Wishes, run
 
     settings = wiring.ready_settings()
     wiring.fill_library(settings)
-    sys.exit(run(settings, {name: wiring.command(name) for name in ("api", "worker")}, out, keep))
+    sys.exit(run(settings, {name: wiring.command(name) for name in ("api", "worker")}, Wishes(out, keep, publish)))
 
 
 cli.add_command(keys)

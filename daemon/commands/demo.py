@@ -15,7 +15,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,14 @@ REQUEST: dict[str, Any] = {
     },
 }
 
+POST: dict[str, Any] = {
+    "title": "Hello World",
+    "description": "The first film of many.",
+    "hashtags": ["hello", "slowmotion"],
+}
+
 _START_S = 30.0
+_PUBLISH_S = 180.0
 _RENDER_S = 600.0
 
 Children = Mapping[str, "subprocess.Popen[bytes]"]
@@ -85,20 +93,37 @@ class DemoFailed(click.ClickException):
     """The demo did not get its film; the message says where it stopped."""
 
 
-def run(settings: Settings, commands: Mapping[str, Sequence[str]], out: Path | None, keep: bool) -> int:
-    """Show one film being made; returns an exit code.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What to show: the folder for the film, whether to leave the service running, whether to publish, too."""
+
+    out: Path | None = None
+    keep: bool = False
+    publish: bool = False
+
+
+def run(settings: Settings, commands: Mapping[str, Sequence[str]], wishes: Wishes) -> int:
+    """Show one film being made, and published on a far side of its own if that is wished; returns an exit code.
 
     The service runs on a fresh data folder inside the configured one, so that neither a running service nor an earlier
     demo is in its way; the clip library is shared, and what is known of its clips is kept.
     """
     home = settings.data / "demo"
-    target = (out or home).absolute()
-    with _stoppable(), _folder(home, target) as data, _remembered(data, home, settings.catalogue):
-        _show(settings, commands, data, target, keep)
+    target = (wishes.out or home).absolute()
+    far_side = _far_side() if wishes.publish else nullcontext(None)
+    with _stoppable(), _folder(home, target) as data, _remembered(data, home, settings.catalogue), far_side as far:
+        _show(settings, commands, data, target, wishes.keep, far)
     return 0
 
 
-def _show(settings: Settings, commands: Mapping[str, Sequence[str]], data: Path, target: Path, keep: bool) -> None:
+def _show(
+    settings: Settings,
+    commands: Mapping[str, Sequence[str]],
+    data: Path,
+    target: Path,
+    keep: bool,
+    far: Mapping[str, str] | None,
+) -> None:
     port = _free_port()
     base = f"http://127.0.0.1:{port}"
     env = {
@@ -109,11 +134,14 @@ def _show(settings: Settings, commands: Mapping[str, Sequence[str]], data: Path,
         "VIX_HOST": "127.0.0.1",
         "VIX_PUBLIC_URL": base,
         "VIX_LOG_LEVEL": "WARNING",
+        **({"VIX_FACEBOOK_URL": far["url"]} if far else {}),
     }
     with _running(commands, env) as children:
         _wait_until_up(base, children)
-        key = _make_key(env)
-        film, link = _film(base, key, target, children)
+        key = _command(env, ["keys", "create", "demo"]).splitlines()[-1]
+        if far:
+            _connect(env, far)
+        film, link = _film(base, key, target, children, is_published=far is not None)
         click.echo(f"Film: {film}")
         if keep:
             click.echo(f"Link: {link}   (header X-Api-Key: {key})")
@@ -214,26 +242,57 @@ def _wait_until_up(base: str, children: Children) -> None:
     raise DemoFailed("the service did not start; `vix doctor` says what is missing")
 
 
-def _make_key(env: Mapping[str, str]) -> str:
-    made = subprocess.run(
-        [sys.executable, "-P", "-m", "daemon", "keys", "create", "demo"],
+def _command(env: Mapping[str, str], arguments: Sequence[str], typed: str = "") -> str:
+    """What a command of ours prints."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "daemon", *arguments],
         env=dict(env),
+        input=typed,
         capture_output=True,
         text=True,
         check=False,
     )
-    if made.returncode != 0:
-        raise DemoFailed(f"no key could be made: {made.stderr.strip()}")
-    return made.stdout.strip().splitlines()[-1]
+    if done.returncode != 0:
+        raise DemoFailed(f"`vix {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
-def _film(base: str, key: str, target: Path, children: Children) -> tuple[Path, str]:
+@contextmanager
+def _far_side() -> Iterator[dict[str, str]]:
+    """A stand-in of Facebook on this machine, as the tests have it: where it is, and what it accepts."""
+    root = Path(__file__).parents[2]
+    if not (root / "tests" / "fakes" / "facebook.py").is_file():
+        raise DemoFailed("the stand-in of Facebook is part of the repository's tests, which are not here")
+    command = [sys.executable, "-m", "tests.fakes.facebook"]
+    child = Child(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout
+        line = child.stdout.readline()
+        if not line:
+            raise DemoFailed("the stand-in of Facebook did not start")
+        found: dict[str, str] = json.loads(line)
+        click.echo(f"Far side: {found['url']} (a stand-in of Facebook on this machine)")
+        yield found
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _connect(env: Mapping[str, str], far: Mapping[str, str]) -> None:
+    """Connect the far side's page as an operator does."""
+    typed = f"{far['token']}\n{far['app_secret']}\n"
+    line = _command(env, ["accounts", "add", "facebook", "--app-id", far["app_id"]], typed)
+    click.echo(f"Account: {line.splitlines()[-1].partition(': ')[2] or line.splitlines()[-1]}")
+
+
+def _film(base: str, key: str, target: Path, children: Children, *, is_published: bool) -> tuple[Path, str]:
     """Ask for the film, follow its progress, fetch it; returns the file and its link at the service."""
     started = time.monotonic()
-    job = _call(f"{base}/v1/generate", key, json.dumps(REQUEST).encode(), ok=(202,))
+    request = REQUEST | ({"publish": {"facebook": POST}} if is_published else {})
+    job = _call(f"{base}/v1/generate", key, json.dumps(request).encode(), ok=(202,))
     click.echo(f"Job: {job['job_id']}")
     with ProgressLine("Film:") as line:
-        while job["status"] not in ("done", "failed", "cancelled"):
+        while job["status"] not in ("done", "failed", "cancelled", "delivering"):
             if time.monotonic() - started > _RENDER_S:
                 raise DemoFailed(f"the film was not finished within {_RENDER_S:g} s")
             time.sleep(0.5)
@@ -241,18 +300,47 @@ def _film(base: str, key: str, target: Path, children: Children) -> tuple[Path, 
             job = _call(job["status_url"], key)
             left = job["estimated_time_remaining_s"]
             line.show(job["progress"] / 100, f"{job['stage']}, about {left:.0f} s left" if left else job["status"])
+    made_s = time.monotonic() - started
+    if job["status"] == "delivering":
+        job = _published(job, key, children)
     if job["status"] != "done":
         raise DemoFailed(f"the film failed: {job['error']['message']}")
     for warning in job["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     result = job["result"]
-    click.echo(
-        f"Made {result['duration_s']:g} s of film in {time.monotonic() - started:.1f} s from style {result['style']}."
-    )
+    click.echo(f"Made {result['duration_s']:g} s of film in {made_s:.1f} s from style {result['style']}.")
     film = target / "vix-demo.mp4"
     _download(result["download_url"], key, film)
     _download(result["thumbnail_url"], key, film.with_suffix(".jpg"))
     return film, str(result["download_url"])
+
+
+_STAGES = {
+    "ready": "Upload: the film goes to Facebook",
+    "sending": "Order: to publish it; what comes of it is known whatever dies now",
+    "accepted": "Processing: Facebook has taken it and works on it",
+    "held": "Held: the account needs you",
+    "unknown": "Unknown: Facebook cannot say what came of it",
+}
+
+
+def _published(job: dict[str, Any], key: str, children: Children) -> dict[str, Any]:
+    """Follow a film to its page, step by step; the job at its end."""
+    until, said = time.monotonic() + _PUBLISH_S, ""
+    while job["status"] == "delivering":
+        state = job["deliveries"][0]["state"]
+        if state != said:
+            said = state
+            click.echo(_STAGES.get(state, state))
+        if time.monotonic() > until:
+            raise DemoFailed(f"the film was not published within {_PUBLISH_S:g} s")
+        time.sleep(0.1)
+        _check(children)
+        job = _call(job["status_url"], key)
+    delivery = job["deliveries"][0]
+    if delivery["link"]:
+        click.echo(f"Post: {delivery['link']}")
+    return job
 
 
 def _request(url: str, key: str | None, body: bytes | None) -> urllib.request.Request:

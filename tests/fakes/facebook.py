@@ -130,6 +130,7 @@ class Facebook:
     upload_breaks_at: list[int] = field(default_factory=list)
     drop_answers_of: list[str] = field(default_factory=list)
     chunk_bytes: int = 65_536
+    listed_at_once: int = 2
     most_reels_a_day: int = 30
     app_usage: dict[str, int] = field(default_factory=dict)
     page_usage: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -306,9 +307,10 @@ class Facebook:
                 {"access_token": text, "category": "Creator", "name": page.name, "id": page.id, "tasks": page.tasks}
             )
         start = int(params.get("after") or 0)
-        part = listed[start : start + 2]
-        more = start + 2 < len(listed)
-        paging: dict[str, Any] = {"cursors": {"before": str(start), "after": str(start + 2)}}
+        end = start + self.listed_at_once
+        part = listed[start:end]
+        more = end < len(listed)
+        paging: dict[str, Any] = {"cursors": {"before": str(start), "after": str(end)}}
         return Reply(200, {"data": part, "paging": paging | ({"next": "..."} if more else {})})
 
     def _reels(self, page_id: str, params: dict[str, str], files: dict[str, tuple[str, bytes]]) -> Reply:

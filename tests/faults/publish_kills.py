@@ -99,7 +99,10 @@ def kill_publishers(kills: int, seed: int, data: Path, *, naive: bool = False, t
     rng, report = random.Random(seed), Report(kills, seed)
     late = random.Random(seed + 1)
     pages = max(24, 2 * kills // _POSTS_A_PAGE)
-    with facebook(pages=pages, late_s=lambda: late.uniform(0, LATEST_S)) as far, real_outbox(data, far) as box:
+    with (
+        facebook(pages=pages, listed_at_once=100, late_s=lambda: late.uniform(0, LATEST_S)) as far,
+        real_outbox(data, far) as box,
+    ):
         jobs: list[Job] = []
 
         def ask(count: int) -> None:
