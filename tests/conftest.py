@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,17 @@ import pytest
 
 from render.ffmpeg import FFmpeg
 from tests import media, servers
+from tests.canaries import Listener
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_secret_is_logged() -> Iterator[None]:
+    """Holds for every test that runs in this process: no token and no secret of the far side's app is logged."""
+    listener = Listener()
+    logging.getLogger().addHandler(listener)
+    yield
+    logging.getLogger().removeHandler(listener)
+    assert listener.leaks == []
 
 
 @pytest.fixture(scope="session")

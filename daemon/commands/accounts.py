@@ -104,7 +104,7 @@ def rotate() -> None:
 
 def _hidden(what: str) -> str:
     """Ask for a secret without showing it; without a terminal, it is the next line of the input."""
-    return str(click.prompt(what, hide_input=sys.stdin.isatty(), default="", show_default=False))
+    return str(click.prompt(what, hide_input=sys.stdin.isatty(), default="", show_default=False, err=True))
 
 
 def _store() -> AccountStore:

@@ -282,7 +282,7 @@ def _connect(env: Mapping[str, str], far: Mapping[str, str]) -> None:
     """Connect the far side's page as an operator does."""
     typed = f"{far['token']}\n{far['app_secret']}\n"
     line = _command(env, ["accounts", "add", "facebook", "--app-id", far["app_id"]], typed)
-    click.echo(f"Account: {line.splitlines()[-1].partition(': ')[2] or line.splitlines()[-1]}")
+    click.echo(f"Account: {line}")
 
 
 def _film(base: str, key: str, target: Path, children: Children, *, is_published: bool) -> tuple[Path, str]:
@@ -301,18 +301,22 @@ def _film(base: str, key: str, target: Path, children: Children, *, is_published
             left = job["estimated_time_remaining_s"]
             line.show(job["progress"] / 100, f"{job['stage']}, about {left:.0f} s left" if left else job["status"])
     made_s = time.monotonic() - started
-    if job["status"] == "delivering":
-        job = _published(job, key, children)
-    if job["status"] != "done":
-        raise DemoFailed(f"the film failed: {job['error']['message']}")
+    _check_job(job)
     for warning in job["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     result = job["result"]
     click.echo(f"Made {result['duration_s']:g} s of film in {made_s:.1f} s from style {result['style']}.")
+    if job["status"] == "delivering":
+        _check_job(_published(job, key, children))
     film = target / "vix-demo.mp4"
     _download(result["download_url"], key, film)
     _download(result["thumbnail_url"], key, film.with_suffix(".jpg"))
     return film, str(result["download_url"])
+
+
+def _check_job(job: Mapping[str, Any]) -> None:
+    if job["status"] not in ("done", "delivering"):
+        raise DemoFailed(f"the film failed: {(job['error'] or {}).get('message', job['status'])}")
 
 
 _STAGES = {

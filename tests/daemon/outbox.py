@@ -30,6 +30,7 @@ from daemon.store.jobs import JobStore
 from daemon.store.notices import AlertStore, Notices
 from daemon.store.vault import VaultStore
 from daemon.vault import Vault
+from tests.canaries import found_in
 from tests.fakes import facebook as far_side
 from tests.fakes.facebook import APP_ID, APP_SECRET
 
@@ -118,6 +119,11 @@ class Outbox:
                 return
         raise AssertionError("it never ends")
 
+    def hides_its_secrets(self) -> None:
+        """See that nothing in the database's files is a token or the app's secret, as it could be read by others."""
+        for path in self.database.path.parent.glob(f"{self.database.path.name}*"):
+            assert found_in(path.read_bytes()) == "", path.name
+
     def states(self, job: Job) -> list[State]:
         return [one.state for one in self.jobs.get(job.id).deliveries]
 
@@ -141,3 +147,4 @@ def outbox(database: Database, clock: Callable[[], datetime], folder: Path, **se
         box = Outbox(far, clock, database, folder)
         box.connect()
         yield box
+        box.hides_its_secrets()

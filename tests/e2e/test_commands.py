@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -357,7 +358,7 @@ def test_help_and_version(typed: Service) -> None:
 def test_demo_makes_its_film_and_leaves_nothing_running(library: Path, tmp_path: Path, ffmpeg: FFmpeg) -> None:
     with service(tmp_path / "run", library) as run:
         (tmp_path / "run" / ".env").write_text("VIX_PUBLIC_URL=http://films.invalid\nVIX_HOST=films.invalid\n")
-        done = run.command("demo", "--out", str(tmp_path / "out"), timeout_s=120)
+        done = run.command("demo", "--publish", "--out", str(tmp_path / "out"), timeout_s=120)
         assert done.returncode == 0, done.stderr
         film = Path(next(line for line in done.stdout.splitlines() if line.startswith("Film: "))[6:])
         assert film.parent == tmp_path / "out"
@@ -365,6 +366,7 @@ def test_demo_makes_its_film_and_leaves_nothing_running(library: Path, tmp_path:
         assert video is not None
         assert (video.width, video.height, video.frames) == (1080, 1920, 450)
         assert f"Link: {film.as_uri()}" in done.stdout
+        assert re.search(r"Post: https://www\.facebook\.com/reel/\d+/", done.stdout)
         assert film.with_suffix(".jpg").exists()
         assert run.relatives() == []
         assert os.listdir(run.data / "demo") == ["catalogue.json"]

@@ -21,6 +21,7 @@ from daemon.jobs import Job, Status
 from daemon.store.database import open_database
 from daemon.store.tables import utc_now
 from daemon.vault import KeyFile
+from tests.canaries import found_in
 from tests.daemon.outbox import Outbox
 from tests.daemon.workers import PATIENCE_S
 from tests.fakes.facebook import Facebook, facebook
@@ -78,8 +79,11 @@ def real_outbox(data: Path, far: Facebook) -> Iterator[Outbox]:
     box.connect()
     try:
         yield box
+        box.hides_its_secrets()
     finally:
         box.database.close()
+    for path in data.glob("*.log"):
+        assert found_in(path.read_bytes()) == "", path.name
 
 
 @contextmanager

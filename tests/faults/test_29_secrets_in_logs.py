@@ -7,8 +7,11 @@ import secrets
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
+from tests.canaries import found_in
 from tests.e2e.service import Service, eventually, make_library, service
+from tests.fakes.facebook import APP_ID, APP_SECRET, facebook
 from tests.fakes.n8n import N8n, n8n
 
 
@@ -94,3 +97,47 @@ def ask_everything(run: Service, far: N8n, master: str, query: str, header: str,
         ask("GET", path, headers={"X-Master-Key": master})
         ask("GET", path, headers={"X-Master-Key": wrong})
     return answers
+
+
+def test_no_secret_of_an_account_gets_out(tmp_path: Path, library: Path) -> None:
+    """A page is connected, wrongly and rightly, films are published on it, its token dies, and an alarm is sent."""
+    password, vault_key = canary(), Fernet.generate_key().decode()
+    with facebook() as far, n8n() as channel, service(
+        tmp_path / "s", library, facebook_url=far.url, vault_key=vault_key, log_level="DEBUG",
+        alert_urls=f"json://alarm:{password}@127.0.0.1:{channel.port}/hook", master_key=canary(),
+    ) as run:  # fmt: skip
+        run.start_api()
+        run.start_worker()
+        token, said = far.user_token("EAAuser" + secrets.token_hex(16)), []
+
+        def command(*words: str, typed: str = "") -> str:
+            done = run.command(*words, stdin=typed)
+            said.append(f"{words} {done.stdout} {done.stderr}")
+            return done.stdout
+
+        command("accounts", "add", "facebook", "--app-id", APP_ID, typed=f"{token}\nwrong-{APP_SECRET}\n")
+        command("accounts", "add", "facebook", "--app-id", "999", typed=f"{token}\n{APP_SECRET}\n")
+        assert "Page 1" in command("accounts", "add", "facebook", "--app-id", APP_ID, typed=f"{token}\n{APP_SECRET}\n")
+        spec = {"video": {"duration": 4}, "output": {"width": 540, "height": 960}, "publish": {"facebook": {}}}
+        first = run.submit(spec)["job_id"]
+        assert run.ended(first)["status"] == "done"
+        for known in far.tokens.values():
+            known.dead = (190, 460)
+        second = run.submit(spec)["job_id"]
+        eventually(lambda: run.status(second)["deliveries"][0]["state"] == "held", "the film is held")
+        eventually(lambda: channel.heard, "the alarm is told")
+        for words in ("accounts list", "accounts test", "deliveries list", "doctor", "alert a b"):
+            command(*words.split())
+        for path in (f"/v1/status/{second}", f"/v1/jobs/{first}/events", f"/v1/jobs/{second}/events", "/health"):
+            said.append(run.request("GET", path).text)
+        run.stop("api")
+        run.stop("worker")
+        logged = run.log("api") + run.log("worker")
+        stored = b"".join(path.read_bytes() for path in run.data.glob("vix.db*"))
+    assert [video.posts for video in far.posts] == [1]
+    assert "password was changed" in "".join(said)
+    assert "cannot be published on" in channel.heard[0].body.decode()
+    for name, text in {"log": logged, "answers": "".join(said), "database": stored.decode("latin-1")}.items():
+        assert found_in(text) == "", name
+        for secret in (password, vault_key):
+            assert secret not in text, name
