@@ -25,6 +25,7 @@ from daemon.errors import StoreError, UnknownAccount, VaultLocked
 from daemon.films import Films
 from daemon.store.accounts import AccountStore
 from daemon.store.deliveries import DeliveryStore
+from daemon.store.notices import Notice
 from daemon.store.tables import utc_now
 
 # Longer than the slowest step between two writes: an upload writes down how far it is at least every few seconds.
@@ -87,6 +88,7 @@ class _Turn:
         self._is_sent_now = False
         self._settle_s = 0.0
         self._told = {"delivery": delivery.id, "job": delivery.job_id}
+        self._trouble_before = delivery.error.code if delivery.error else ""
 
     def run(self) -> None:
         try:
@@ -206,7 +208,8 @@ class _Turn:
         elif isinstance(exc, Throttled) and exc.account:
             self._pause(exc.wait_s)
         steps = {State.READY: self._unsent, State.SENDING: self._unsure, State.ACCEPTED: self._unfinished}
-        self._let_go(steps[delivery.state](exc, remote))
+        is_news = isinstance(exc, Throttled) and exc.is_block and exc.code != self._trouble_before
+        self._let_go(steps[delivery.state](exc, remote), _blocked(delivery, str(exc)) if is_news else None)
 
     def _unsent(self, exc: DeliveryError, remote: dict[str, Any]) -> Step:
         if isinstance(exc, Refused):
@@ -254,14 +257,20 @@ class _Turn:
             raise TakenAway
         self._delivery = kept
 
-    def _let_go(self, step: Step) -> None:
-        if not self._house.store.let_go(self._delivery, step):
+    def _let_go(self, step: Step, notice: Notice | None = None) -> None:
+        if not self._house.store.let_go(self._delivery, step, notice):
             raise TakenAway
         self._delivery = replace(self._delivery, state=step.state)
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0:
             self._house.accounts.pause(self._delivery.account_id, self._house.clock() + timedelta(seconds=seconds))
+
+
+def _blocked(delivery: Delivery, sentence: str) -> Notice:
+    name = delivery.account_name or delivery.target
+    data = {"account_id": delivery.account_id, "account": name, "kind": delivery.target}
+    return Notice("account.blocked", f"Vix: {name} is blocked", sentence, data, delivery.job_id)
 
 
 def _error(exc: DeliveryError, *, permanent: bool = False) -> Setback:

@@ -17,7 +17,9 @@ from daemon.deliveries.setbacks import DeliveryError, NeedsHuman, Passing, Refus
 from daemon.deliveries.target import Keep, Later, Parcel, Seen
 from daemon.facebook import uploads
 from daemon.facebook.graph import Credential, Graph
+from daemon.facebook.meaning import Forbidden, NotUsable
 from daemon.facebook.status import VideoStatus
+from daemon.store.tables import utc_now
 
 REELS_A_DAY = 30
 SETTLE_S = 120.0
@@ -27,13 +29,12 @@ _REEL_FPS = (23.0, 61.0)
 _REEL_SHAPE = (0.5, 0.6)  # width by height, around 9:16
 _REEL_LEAST_WIDTH, _REEL_LEAST_HEIGHT = 540, 960
 # What Facebook itself schedules; not on the page of the protocol, so well inside of what is known from use.
-_SOONEST, _LATEST = timedelta(minutes=20), timedelta(days=28)
+_SOONEST = timedelta(minutes=20)
 _KEEP_EVERY_S = 5.0
 _LOOK_EVERY_S = 2.0
 _MOST_LOOKS = 30
 _ASK_AGAIN_S = 10.0
 _MOST_ASKING_S = 3600.0
-_MOST_COVER_BYTES = 10 * 2**20
 
 
 def is_reel(result: Mapping[str, Any]) -> bool:
@@ -56,12 +57,13 @@ class Facebook:
     graph: Callable[[], Graph]
     settle_s: float = SETTLE_S
     ask_again_s: float = _ASK_AGAIN_S
+    clock: Callable[[], datetime] = utc_now
 
     def open(self, parcel: Parcel, remote: Mapping[str, Any]) -> FacebookSession:
         """Take a delivery up where it is."""
         kinds = {"reel": ReelSession, "video": VideoSession}
         kind = remote.get("as") or ("reel" if _wants_reel(parcel) else "video")
-        return kinds[kind](parcel, {**remote, "as": kind}, self.graph(), self.ask_again_s)
+        return kinds[kind](parcel, {**remote, "as": kind}, self.graph(), self.ask_again_s, self.clock)
 
     def most_a_day(self, parcel: Parcel) -> int:
         """30 Reels a page in any 24 hours; of ordinary videos no limit is documented."""
@@ -76,11 +78,19 @@ def _wants_reel(parcel: Parcel) -> bool:
 class FacebookSession:
     """What Reels and videos have in common: everything but how bytes get there and what the order looks like."""
 
-    def __init__(self, parcel: Parcel, remote: dict[str, Any], graph: Graph, ask_again_s: float) -> None:
+    def __init__(
+        self,
+        parcel: Parcel,
+        remote: dict[str, Any],
+        graph: Graph,
+        ask_again_s: float,
+        clock: Callable[[], datetime],
+    ) -> None:
         self.remote = remote
         self._parcel = parcel
         self._graph = graph
         self._ask_again_s = ask_again_s
+        self._clock = clock
         self._page_id = parcel.account.remote_id
         self._credential = Credential(parcel.secrets.get("token", ""), parcel.secrets.get("app_secret", ""))
         self._kept_at = 0.0
@@ -91,8 +101,11 @@ class FacebookSession:
 
     def prepare(self, keep: Keep) -> None:
         """See `Session.prepare`."""
-        if self.remote.get("uploaded"):
-            return
+        if not self.remote.get("uploaded"):
+            self._prepare(keep)
+        self._wait_for_its_time()
+
+    def _prepare(self, keep: Keep) -> None:
         if not self.remote.get("video_id"):
             self._start()
             keep(self.remote)
@@ -114,15 +127,15 @@ class FacebookSession:
         """See `Session.send`."""
         try:
             answer = self._finish(self._order(now))
+        except NotUsable:
+            self.remote = {"as": self.remote["as"]}
+            raise
         except Passing as exc:
-            if exc.most_tries:  # a known refusal of what was uploaded
-                self.remote = {"as": self.remote["as"]}
-                raise
             raise Unclear(str(exc), exc.code) from exc  # its own failure, in the middle of it
         if answer.get("post_id"):
             self.remote["post_id"] = str(answer["post_id"])
-        if answer.get("success") is False:
-            raise Unclear("Facebook answered that it was no success, and nothing else.", "facebook_no_success")
+        elif answer.get("success") is not True and str(answer.get("video_id")) != str(self.remote["video_id"]):
+            raise Unclear("Facebook did not say that it has taken the order.", "facebook_no_success")
 
     def probe(self) -> Seen:
         """See `Session.probe`."""
@@ -130,24 +143,31 @@ class FacebookSession:
             status = self._status()
         except Refused:  # the video is not there any more: somebody may have removed it after it was published
             return Seen.CANNOT_TELL
-        if status.is_failed or status.is_published:  # of what has failed, `finalize` says why
+        if status.is_failed or self._is_out(status):  # of what has failed, `finalize` says why
             return Seen.PUBLISHED
-        return Seen.NOT_YET if status.is_begun else Seen.NOTHING
+        return Seen.NOTHING if status.is_untouched else Seen.NOT_YET
 
     def finalize(self, keep: Keep) -> Later | tuple[str, ...]:
         """See `Session.finalize`."""
         if "notes" not in self.remote:
             self.remote = {**self.remote, "notes": self._extras(), "since": time.time()}
             keep(self.remote)
-        status, notes = self._status(), tuple(self.remote["notes"])
+        notes = tuple(self.remote["notes"])
+        try:
+            status = self._status()
+        except Refused as exc:  # it was taken: were this a failure, another try would publish it once more
+            return (*notes, f"Facebook has taken the film, and does not show it any more: {exc}")
         if status.is_failed:
             raise Refused(f"Facebook could not process the film: {status.problem}", "facebook_processing")
         self.remote["link"] = self._link(status)
-        if status.is_published and (status.is_processed or self.remote.get("scheduled")):
+        if self._is_out(status) and (status.is_processed or self.remote.get("scheduled")):
             return notes
         if time.time() - float(self.remote["since"]) > _MOST_ASKING_S:
             return (*notes, "Facebook has taken the film and is still processing it")
         return Later(self._ask_again_s)
+
+    def _is_out(self, status: VideoStatus) -> bool:
+        return status.is_published or (status.is_draft and self._parcel.spec.get("state") == "draft")
 
     def _begin_anew(self, keep: Keep) -> None:
         self.remote = {"as": self.remote["as"]}
@@ -193,11 +213,22 @@ class FacebookSession:
 
     def _scheduled(self, now: datetime) -> datetime | None:
         """When Facebook itself is to publish it; None: now."""
+        at = self._asked_for()
+        return at if at is not None and at >= now + _SOONEST else None
+
+    def _asked_for(self) -> datetime | None:
+        """The time that Facebook was to wait for."""
         spec = self._parcel.spec
-        at = datetime.fromisoformat(spec["at"]).astimezone(UTC) if spec.get("at") else None
-        if at is None or spec.get("scheduled_by") != "facebook" or at < now + _SOONEST:
+        if not spec.get("at") or spec.get("scheduled_by") != "facebook":
             return None
-        return at
+        return datetime.fromisoformat(spec["at"]).astimezone(UTC)
+
+    def _wait_for_its_time(self) -> None:
+        """Wait here for what the film came too late for Facebook to wait for."""
+        at, now = self._asked_for(), self._clock()
+        if at is not None and now < at < now + _SOONEST:
+            words = "It is too late for Facebook to wait for the time of this film; it waits here."
+            raise Throttled(words, "waits_for_its_time", (at - now).total_seconds(), account=False)
 
     def _link(self, status: VideoStatus) -> str:
         if status.link.startswith("https://"):
@@ -286,6 +317,8 @@ class VideoSession(FacebookSession):
 def _extra(name: str, do: Callable[[], None]) -> list[str]:
     try:
         do()
+    except Forbidden as exc:
+        return [f"published without its {name}: {exc}"]
     except (NeedsHuman, Throttled):
         raise
     except DeliveryError as exc:

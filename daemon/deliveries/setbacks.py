@@ -34,11 +34,14 @@ class Passing(DeliveryError):
 
 class Throttled(DeliveryError):
     """The far side wants to be left alone. `wait_s` is for how long; `account`: with everything of this account, and
-    not only with this film."""
+    not only with this film; `is_block`: an operator should know, as it may not go by itself."""
 
-    def __init__(self, message: str = "", code: str = "", wait_s: float = 900.0, account: bool = True) -> None:
+    def __init__(
+        self, message: str = "", code: str = "", wait_s: float = 900.0, account: bool = True, is_block: bool = False
+    ) -> None:
         self.wait_s = wait_s
         self.account = account
+        self.is_block = is_block
         super().__init__(message, code)
 
 

@@ -7,6 +7,7 @@ code decides, not the HTTP status. Facebook's own words are shown, as they name 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ _FORBIDDEN = (3, 10, *range(200, 300))
 _BLOCKED = 368
 _DUPLICATE = 506
 _UPLOAD = (6000, 6001)
+_PROOF = re.compile(r"appsecret_proof", re.I)
 _UPLOAD_TRIES = 5
 _USUAL_WAIT_S = 900.0
 _BLOCKED_S = 6 * 3600.0
@@ -38,7 +40,15 @@ _WHY_DEAD = {
 }
 
 
-class WrongOffset(Passing):
+class Forbidden(NeedsHuman):
+    """A right is missing, which may be one for a side thing only."""
+
+
+class NotUsable(Passing):
+    """What was uploaded is missing or cannot be used: for sure, nothing was published of it."""
+
+
+class WrongOffset(NotUsable):
     """A chunk was not the one that is wanted; `offsets` are the `start_offset` and `end_offset` of the one that is."""
 
     def __init__(self, message: str, code: str, offsets: dict[str, str]) -> None:
@@ -55,10 +65,14 @@ def error_of(status: int, body: bytes) -> DeliveryError | None:
         # A server in between, or an address that is none.
         return Passing(f"Facebook answered {status} with something that is not JSON.", "facebook_no_json", 5)
     if isinstance(error := answer.get("error"), dict):
-        return _of_graph(error)
+        found = _of_graph(error)
+        # A server that fails says nothing of what it has done before.
+        return Unclear(str(found), found.code) if status >= 500 and isinstance(found, Refused) else found
+    if error:
+        return Unclear(f"Facebook answered {status} with an error of another form.", "facebook_error")
     if isinstance(info := answer.get("debug_info"), dict):
         return _of_upload(status, info)
-    if status >= 500:
+    if status >= 500 or 300 <= status < 400:
         return Unclear(f"Facebook answered {status}.", "facebook_down")
     if status >= 400:
         return Refused(f"Facebook answered {status} without saying why.", "facebook_refused")
@@ -114,16 +128,20 @@ def _of_graph(error: Mapping[str, Any]) -> DeliveryError:
     if code in _THROTTLED:
         return Throttled(said, name, _USUAL_WAIT_S)
     if code == _BLOCKED:
-        return Throttled(f"{said} The account is blocked for a while; look at facebook.com.", name, _BLOCKED_S)
+        return Throttled(
+            f"{said} The account is blocked for a while; look at facebook.com.", name, _BLOCKED_S, is_block=True
+        )
     if code in _FORBIDDEN:
-        return NeedsHuman(f"Facebook does not permit it: {words or f'error {code}'} {AGAIN}", name)
+        return Forbidden(f"Facebook does not permit it: {words or f'error {code}'} {AGAIN}", name)
+    if code == 100 and _PROOF.search(words):  # the app's secret is another one by now
+        return NeedsHuman(token_problem(code, subcode, words), name)
     if code == _DUPLICATE:
         return Unclear(f"Facebook says that this was posted before: {words}", name)
     if code in _UPLOAD and isinstance(data := error.get("error_data"), dict) and "start_offset" in data:
         offsets = {name: str(data.get(name, "")) for name in ("start_offset", "end_offset")}
         return WrongOffset(said, name, offsets)
     if code in _UPLOAD:
-        return Passing(said, name, _UPLOAD_TRIES)
+        return NotUsable(said, name, _UPLOAD_TRIES)
     if code in _PASSING or error.get("is_transient") is True:
         return Passing(said, name)
     if is_daily_limit(code, subcode, words):
@@ -149,18 +167,20 @@ def _of_upload(status: int, info: Mapping[str, Any]) -> DeliveryError:
 
 
 def clean(words: str) -> str:
-    """Facebook's own words, on one line, without what may be part of a token or a URL's query."""
-    line = re.sub(r"\s+", " ", words).strip()
+    """Facebook's own words, on one line, without what may be part of a token or a URL's query, and what no database
+    takes."""
+    line = re.sub(r"[\s\x00-\x1f\x7f\ud800-\udfff]+", " ", words).strip()
     line = re.sub(r"(https?://[^\s?]+)\?\S+", r"\1?...", line)
     line = re.sub(r"\b[A-Za-z0-9_|-]{40,}\b", "...", line)
     return line[:_LONGEST_WORDS]
 
 
 def _number(value: object) -> float:
-    """A number that may come as a string."""
+    """A number that may come as a string; 0 for what is none that can be counted with."""
     if isinstance(value, bool):
         return 0.0
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return number if math.isfinite(number) else 0.0

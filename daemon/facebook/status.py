@@ -18,14 +18,16 @@ _FAILED = ("error", "upload_failed", "expired")
 
 @dataclass(frozen=True, slots=True)
 class VideoStatus:
-    """How far a video is. `uploaded` are bytes; `is_begun`: work on it has begun, which it does once the order to
-    publish is in; `problem` is a sentence where it has failed."""
+    """How far a video is. `uploaded` are bytes; `is_untouched`: it says outright that no work on it has begun, which
+    it does once the order to publish is in; `is_draft` is what one that nobody has ordered yet may be called, too;
+    `problem` is a sentence where it has failed."""
 
     uploaded: int
     is_uploaded: bool
-    is_begun: bool
+    is_untouched: bool
     is_processed: bool
     is_published: bool
+    is_draft: bool
     is_failed: bool
     progress: int
     problem: str = ""
@@ -44,15 +46,16 @@ def read(answer: Mapping[str, Any]) -> VideoStatus:
     is_failed = overall in _FAILED or any(phase.get("status") == "error" for phase in phases)
     is_published = (
         publish.get("status") in _COMPLETE
-        or publish_status in ("published", "draft", "scheduled")
+        or publish_status in ("published", "scheduled")
         or answer.get("published") is True
     )
     return VideoStatus(
         uploaded=_whole(upload.get("bytes_transfered", upload.get("bytes_transferred"))),
         is_uploaded=upload.get("status") in _COMPLETE or overall in ("upload_complete", "processing", "ready"),
-        is_begun=process.get("status") not in (None, "not_started") or publish.get("status") == "in_progress",
+        is_untouched=process.get("status") in (None, "not_started") and publish.get("status") == "not_started",
         is_processed=process.get("status") in _COMPLETE or overall == "ready",
         is_published=is_published,
+        is_draft=publish_status == "draft",
         is_failed=is_failed,
         progress=_whole(status.get("processing_progress")),
         problem=_problem(phases) if is_failed else "",
@@ -62,7 +65,8 @@ def read(answer: Mapping[str, Any]) -> VideoStatus:
 
 def _problem(phases: list[dict[str, Any]]) -> str:
     for phase in phases:
-        for error in [phase.get("error"), *(phase.get("errors") or [])]:
+        several = phase.get("errors")
+        for error in [phase.get("error"), *(several if isinstance(several, list) else [])]:
             if isinstance(error, dict) and error.get("message"):
                 return clean(str(error["message"]))
     return "it did not say why"

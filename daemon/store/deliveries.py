@@ -90,9 +90,9 @@ class DeliveryStore:
             self._change(connection, row, step, now, next_at=now + timedelta(seconds=lease_s))
             return read_all(connection, [row])[0]
 
-    def let_go(self, delivery: Delivery, step: Step) -> bool:
-        """Write down what came of being at a delivery, and leave it until there is something to do again; False when
-        it was taken away."""
+    def let_go(self, delivery: Delivery, step: Step, notice: Notice | None = None) -> bool:
+        """Write down what came of being at a delivery, and leave it until there is something to do again, and have
+        operators told of it; False when it was taken away."""
         with self._database.write() as connection:
             row = _held(connection, delivery)
             if row is None:
@@ -101,6 +101,8 @@ class DeliveryStore:
             step = _as_things_are(connection, row, step)
             self._change(connection, row, step, now, owner=None, next_at=now + timedelta(seconds=step.wait_s))
             self._ended(connection, row, now)
+            if notice is not None:
+                self._notices.insert(connection, notice, now)
         return True
 
     def resolve(self, delivery_id: str, key_id: str | None, state: State, link: str = "") -> Delivery:

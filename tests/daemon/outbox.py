@@ -73,7 +73,7 @@ class Outbox:
         return Dispatch(
             self.deliveries,
             self.accounts,
-            {"facebook": Target(lambda: Graph(self.far.url), self.settle_s, ask_again_s=0.01)},
+            {"facebook": Target(lambda: Graph(self.far.url), self.settle_s, ask_again_s=0.01, clock=self.clock)},
             self.films,
             self.vault.get,
             self.watch.refused,
