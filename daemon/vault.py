@@ -13,11 +13,15 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING
 
 from daemon.errors import SettingsError, VaultLocked
 from daemon.store.vault import VaultStore
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
+
+# `cryptography` takes 7 MB of memory: imports of it stand inside the functions, and who has no account pays nothing.
 
 Secrets = Mapping[str, str]
 
@@ -67,6 +71,8 @@ class Vault:
         return self._store.reseal(again)
 
     def _fernet(self) -> MultiFernet:
+        from cryptography.fernet import MultiFernet
+
         return MultiFernet([_key(text) for text in self._read_keys()])
 
 
@@ -95,7 +101,7 @@ class KeyFile:
         Raises:
             SettingsError: the file cannot be written.
         """
-        self._write([Fernet.generate_key().decode(), *self.read()])
+        self._write([_new_key(), *self.read()])
 
     def keep_first(self) -> None:
         """Remove all keys but the first.
@@ -110,7 +116,7 @@ class KeyFile:
 
     def _made(self) -> list[str]:
         """Make the file, unless another process is faster: then its keys count."""
-        self._write([Fernet.generate_key().decode()], replace=False)
+        self._write([_new_key()], replace=False)
         return self._read()
 
     def _write(self, keys: Sequence[str], replace: bool = True) -> None:
@@ -148,7 +154,15 @@ def split_keys(text: str) -> list[str]:
     return [key for key in re.split(r"[\s,]+", text) if key]
 
 
+def _new_key() -> str:
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()
+
+
 def _key(text: str) -> Fernet:
+    from cryptography.fernet import Fernet
+
     try:
         return Fernet(text)
     except ValueError:
@@ -162,6 +176,8 @@ def _sealed(fernet: MultiFernet, row_id: str, secrets: Secrets) -> str:
 
 
 def _opened(fernet: MultiFernet, row_id: str, sealed: str) -> dict[str, str]:
+    from cryptography.fernet import InvalidToken
+
     try:
         plain = json.loads(fernet.decrypt(sealed.encode()))
     except InvalidToken:

@@ -226,6 +226,7 @@ NOT_REACHED = {
     ),
     "daemon.web.server": ("PIL", "numpy", "cv2", "daemon.pipeline", "daemon.worker"),
     "daemon.pipeline": ("numpy", "cv2", "huey", "starlette", "peewee", "daemon.worker"),
+    "daemon.commands.worker": ("numpy", "cv2", "cryptography", "apprise", "starlette"),
     "daemon.worker.loop": ("numpy", "cv2", "PIL", "starlette", "daemon.pipeline"),
     "daemon.__main__": ("numpy", "cv2", "PIL", "starlette", "huey", "peewee", "imageio_ffmpeg"),
     "render.inspect": ("numpy", "cv2", "PIL"),
