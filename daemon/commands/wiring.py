@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -61,9 +62,32 @@ def ready_settings(library: Path | None = None) -> Settings:
         settings.data.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise _unwritable(settings.data, exc.strerror) from exc
+    _be_the_owner(settings.data)
     if not os.access(settings.data, os.W_OK | os.X_OK):
         raise _unwritable(settings.data, os.strerror(errno.EACCES))
     return settings.model_copy(update={"library": library.absolute()}) if library else settings
+
+
+def _be_the_owner(folder: Path) -> None:
+    """Go on as the owner of the data folder where root has typed a command: files of root's in it would be closed to
+    the service.
+
+    Raises:
+        SettingsError: its owner may not read this program.
+    """
+    if os.geteuid() != 0 or (owner := folder.stat()).st_uid == 0:
+        return
+    try:
+        name = pwd.getpwuid(owner.st_uid).pw_name
+        os.initgroups(name, owner.st_gid)
+    except KeyError:
+        name = str(owner.st_uid)
+        os.setgroups([])
+    os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+    os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+    for needed in (__file__, os.__file__):  # much is only imported later
+        if not os.access(needed, os.R_OK):
+            raise SettingsError(f"{folder} belongs to {name}, who may not read {Path(needed).parent}, which it takes.")
 
 
 def configure_logs(settings: Settings) -> None:
