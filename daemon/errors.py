@@ -29,6 +29,7 @@ VixError
  ├── UnknownDelivery    there is no such delivery, or it belongs to another key
  ├── UnknownAccount     no account of that name or id is connected; says which are
  ├── AccountRefused     what was given to connect an account cannot be used; says why in one sentence
+ │    └── LoginRefused      it comes back from no login that was begun here, by this browser, a moment ago
  ├── VaultLocked        a secret does not open with the keys that are there
  ├── StoreError         the database did not do what it was asked to; nothing of it was written
  │    ├── DatabaseBusy    somebody else holds it for too long; try again
@@ -278,6 +279,13 @@ class AccountRefused(VixError):
 
     code = "account_refused"
     message = "The account could not be connected."
+
+
+class LoginRefused(AccountRefused):
+    """What comes back from a login is not what was begun here, by this browser, a moment ago."""
+
+    code = "login_refused"
+    message = "This login was not begun here, or by another browser; begin it again."
 
 
 class VaultLocked(VixError):

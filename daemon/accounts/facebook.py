@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from daemon.accounts.life import Account
 from daemon.deliveries.setbacks import DeliveryError, NeedsHuman
-from daemon.errors import AccountRefused
+from daemon.errors import AccountRefused, LoginRefused
 from daemon.facebook import tokens
 from daemon.facebook.graph import Credential, Graph
 from daemon.facebook.tokens import SCOPES, App, Page, TokenState
@@ -105,15 +105,16 @@ class FacebookAccounts:
         hour.
 
         Raises:
-            AccountRefused: it is no login that was begun here, by this browser, a moment ago; or as `connect`.
+            LoginRefused: it is no login that was begun here, by this browser, a moment ago.
+            AccountRefused: as `connect`.
         """
         row_id = _login_id(state)
         begun = self.vault.get(row_id)
         if begun is None or not secrets.compare_digest(begun["word"].encode(), word.encode("utf-8", "replace")):
-            raise AccountRefused("This login was not begun here, or by another browser; begin it again.")
+            raise LoginRefused
         self.vault.drop(row_id)
         if int(begun["until"]) < time.time():
-            raise AccountRefused("This login took longer than a quarter of an hour; begin it again.")
+            raise LoginRefused("This login took longer than a quarter of an hour; begin it again.")
         app = App(begun["app_id"], begun["app_secret"])
         try:
             token = tokens.from_code(self.graph(), app, code, begun["redirect_url"])

@@ -58,13 +58,21 @@ class TokenWatch:
         Raises:
             StoreError: the tables cannot be read or written.
         """
-        now = self.store.clock()
         try:
-            looked = self.lookers[account.kind].look(account, now)
+            return self.look_now(account)
         except (DeliveryError, VaultLocked) as exc:
             told = {"action": "token_not_checked", "account": account.id, "reason": str(exc)}
             _log.warning("A token could not be looked at; nothing is known of it.", extra=told)
             return account
+
+    def look_now(self, account: Account) -> Account:
+        """The same, for who wants to know why nothing could be learnt.
+
+        Raises:
+            DeliveryError, VaultLocked: nothing could be; everything is as it was.
+            StoreError, UnknownAccount: as `look`.
+        """
+        looked = self.lookers[account.kind].look(account, self.store.clock())
         if looked.found is None:
             self._died(account, looked.problem)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from socket import socket
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from daemon import __version__
 from daemon.commands import wiring
+from daemon.commands.connector import LazyConnector
 from daemon.commit import running_commit
 from daemon.errors import NotYet, SettingsError
 from daemon.notify import ALIVE, READY, STOPPING, Notify, notifier
@@ -31,6 +33,7 @@ from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.notices import AlertStore
 from daemon.store.schedules import ScheduleStore
+from daemon.store.vault import VaultStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import access_rules
@@ -102,6 +105,11 @@ def _services(settings: Settings, database: Database) -> Services:
         deliveries=wiring.delivery_store(settings, database),
         accounts=wiring.account_store(settings, database),
         alerts=AlertStore(database),
+        connector=LazyConnector(
+            partial(wiring.facebook_accounts, settings, database),
+            partial(wiring.token_watch, settings, database),
+            VaultStore(database).drop,
+        ),
         keys=wiring.key_store(settings, database),
         workers=WorkerStore(database),
         audit=AuditStore(database),

@@ -23,14 +23,17 @@ class Kind(Enum):
     KEY = "key"
     KEY_OR_LINK = "key_or_link"  # a key, or a signed link to exactly this
     MASTER = "master"  # the master key, from an address that is listed
+    RETURN = "return"  # a listed address and no key: what it brings back from elsewhere is judged behind the door
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a door asks for: the kind, and for a key the scope that it must have."""
+    """What a door asks for: the kind, and for a key the scope that it must have. `of_operator`: without a master key
+    the door is not there."""
 
     kind: Kind
     scope: str = ""
+    of_operator: bool = False
 
 
 PUBLIC = Access(Kind.NOTHING)
@@ -38,7 +41,9 @@ READ = Access(Kind.KEY, "read")
 SUBMIT = Access(Kind.KEY, "submit")
 METRICS = Access(Kind.KEY, "metrics")
 LINK = Access(Kind.KEY_OR_LINK, "read")
-ADMIN = Access(Kind.MASTER)
+ADMIN = Access(Kind.MASTER, of_operator=True)
+ADMIN_RETURN = Access(Kind.RETURN, of_operator=True)
+ADMIN_PAGE = Access(Kind.NOTHING, of_operator=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from daemon.web.throttle import Throttle
 
 # SQLite writes one at a time and answers in milliseconds: more threads would only queue elsewhere.
 THREADS = 8
+FAR_THREADS = 2
 
 
 def create_app(services: Services, throttle: Throttle | None = None) -> Starlette:
@@ -53,7 +54,7 @@ def create_app(services: Services, throttle: Throttle | None = None) -> Starlett
 
 def doors_of(services: Services) -> tuple[Door, ...]:
     """The doors that there are: without a master key none that it would open."""
-    return tuple(door for door in DOORS if services.access.master_key or door.access.kind is not Kind.MASTER)
+    return tuple(door for door in DOORS if services.access.master_key or not door.access.of_operator)
 
 
 def stop_waiting(app: Starlette) -> None:
@@ -68,6 +69,7 @@ class _House:
     threads: anyio.CapacityLimiter
     stopping: threading.Event
     held: Held = field(default_factory=Held)
+    far_threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(FAR_THREADS))
 
 
 def _by_path(doors: Sequence[Door]) -> dict[str, list[Door]]:
@@ -85,7 +87,9 @@ def _endpoint(doors: Sequence[Door], house: _House) -> Callable[[Request], Await
     async def endpoint(request: Request) -> Response:
         client = client_of(request.scope, house.services.access.trusted_proxies)
         request.scope["scheme"] = client.scheme
-        call = Call(request, house.services, house.threads, house.stopping, house.held, client)
+        call = Call(
+            request, house.services, house.threads, house.stopping, house.held, client, far_threads=house.far_threads
+        )
         try:
             return await _answer(by_method[request.method], call, house.guard)
         except TooManyRequests as exc:
@@ -101,7 +105,11 @@ async def _answer(door: Door, call: Call, guard: Guard) -> Response:
     if kind is Kind.NOTHING:
         return await door.handler(call)
     if kind is Kind.MASTER:
-        return await audited(call, guard, door.handler)
+        return await audited(call, guard, guard.master, door.handler)
+    if kind is Kind.RETURN:
+        response = await audited(call, guard, guard.listed, door.handler)
+        guard.returned(call, response.status_code)
+        return response
     if kind is Kind.KEY_OR_LINK and guard.is_by_link(call):
         return await door.handler(await guard.link(call))
     key = await guard.key(call)

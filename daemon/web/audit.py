@@ -4,6 +4,7 @@ parameters are not."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -17,14 +18,15 @@ _LONGEST_PATH = 300
 # Whoever is refused may write whatever he likes there.
 _LONGEST_REFUSED_PATH = 60
 _UNEXPECTED = 500
+LetIn = Callable[[Call], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-async def audited(call: Call, guard: Guard, handler: Handler) -> Response:
-    """Let an admin call in or refuse it, and write down how it ended before it is answered."""
+async def audited(call: Call, guard: Guard, let_in: LetIn, handler: Handler) -> Response:
+    """Let an admin call in or refuse it, which raises, and write down how it ended before it is answered."""
     status = _UNEXPECTED
     try:
-        await guard.master(call)
+        await let_in(call)
         response = await handler(call)
         status = response.status_code
     except Exception as exc:

@@ -40,6 +40,7 @@ class Call:
     key_id: str = ""
     limits: Limits = field(default_factory=Limits)
     by_link: bool = False
+    far_threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     @property
     def reads_jobs_of(self) -> str | None:
@@ -55,6 +56,10 @@ class Call:
     async def blocking(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks (database, disk, long computations) in one of a few threads."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.threads)
+
+    async def far(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what waits for other servers in threads of its own, so that it holds up nothing that does not."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.far_threads)
 
 
 Handler = Callable[[Call], Awaitable[Response]]

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from daemon.strict_json import dump
 from daemon.web import manual
-from daemon.web.access import PUBLIC, Kind
+from daemon.web.access import PUBLIC
 from daemon.web.call import Call
 from daemon.web.door import Door
 from daemon.web.openapi import document
@@ -36,7 +36,7 @@ def with_documentation(*doors: Door) -> tuple[Door, ...]:
 
     @cache
     def written(version: str, is_administered: bool) -> _Written:
-        shown = [door for door in table if is_administered or door.access.kind is not Kind.MASTER]
+        shown = [door for door in table if is_administered or not door.access.of_operator]
         found = document(shown, version, _BASE)
         return _Written(tuple(dump(found).split(_BASE)), tuple(page(found).split(_BASE)))
 

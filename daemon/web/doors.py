@@ -21,6 +21,7 @@ from daemon.web import (
     status,
 )
 from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
+from daemon.web.account_doors import ACCOUNT_DOORS
 from daemon.web.admin_doors import ADMIN_DOORS
 from daemon.web.docs import with_documentation
 from daemon.web.door import Door
@@ -52,4 +53,5 @@ DOORS = with_documentation(
     Door("DELETE", "/v1/schedules/{schedule_id}", schedules.remove_schedule, SUBMIT, schedule_manual.REMOVE),
     Door("GET", "/metrics", metrics.metrics, METRICS, manual.METRICS),
     *ADMIN_DOORS,
+    *ACCOUNT_DOORS,
 )

@@ -69,6 +69,22 @@ class Guard:
             if not self._rules.is_master(presented):
                 raise BadKey("This is not the master key; it is the value of VIX_MASTER_KEY.")
 
+    async def listed(self, call: Call) -> None:
+        """Let a call in that comes from a listed address and brings no key.
+
+        Raises:
+            AdminRefused: it comes from elsewhere.
+            TooManyRequests: too much that was wrong came from there.
+        """
+        if not call.client.is_in(self._rules.admin_allow):
+            raise AdminRefused
+        self._throttle.check(call.client.group)
+
+    def returned(self, call: Call, status: int) -> None:
+        """Count what such a call has brought and was refused for like a wrong key."""
+        if status in REFUSALS:
+            self._throttle.failed(call.client.group)
+
     def is_worth_a_row(self, call: Call, status: int) -> bool:
         """Say whether an admin call goes into the audit log: all do, but refused ones not without end, as a stranger
         must not be able to fill the database."""

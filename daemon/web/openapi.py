@@ -22,12 +22,14 @@ _OF_ACCESS: dict[Kind, tuple[type[Exception], ...]] = {
     Kind.KEY: (BadKey, MissingScope, TooManyRequests, StoreError, DiskFull),
     Kind.KEY_OR_LINK: (BadKey, LinkExpired, MissingScope, TooManyRequests, StoreError, DiskFull),
     Kind.MASTER: (BadKey, AdminRefused, TooManyRequests, StoreError, DiskFull),
+    Kind.RETURN: (AdminRefused, TooManyRequests),
 }
 _SCHEMES_OF = {
     Kind.NOTHING: (),
     Kind.KEY: ("key", "bearer"),
     Kind.KEY_OR_LINK: ("key", "bearer", "link"),
     Kind.MASTER: ("master",),
+    Kind.RETURN: ("login",),
 }
 _OF_BODIES = (NotJson, BodyTooSlow, BodyTooLarge, WrongContentType, SpecError)
 _ABOUT = (
@@ -86,6 +88,12 @@ _SCHEMES = {
         "in": "header",
         "name": "X-Master-Key",
         "description": "The operator's, from addresses that VIX_ADMIN_ALLOW lists.",
+    },
+    "login": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "vix_login",
+        "description": "Set where a login is begun; a browser brings it back by itself.",
     },
 }
 

@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from daemon.web.page_fields import fields, kind_of
+from daemon.web.sheet import head, policy, static
 
-_STATIC = Path(__file__).parent / "static"
-_STYLE = (_STATIC / "docs.css").read_text("utf-8")
-_SCRIPT = (_STATIC / "docs.js").read_text("utf-8")
+_STYLE, _SCRIPT = static("docs.css"), static("docs.js")
 
 Json = dict[str, Any]
 
 
-def _hashed(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-
-POLICY = (
-    f"default-src 'none'; style-src {_hashed(_STYLE)}; script-src {_hashed(_SCRIPT)}; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# A frame of film, so that a browser does not ask for one.
-_ICON = "data:image/svg+xml," + quote(
-    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' fill='#5b5bd6'/>"
-    "<path d='M6 4.5v7l6-3.5z' fill='#fff'/></svg>"
-)
+POLICY = policy(_STYLE, _SCRIPT)
 
 
 def page(document: Json) -> str:
     """Write the page."""
     info, base = document["info"], document["servers"][0]["url"]
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(info["title"])} API</title><link rel="icon" href="{_ICON}"><style>{_STYLE}</style></head>'
-        "<body>"
+        head(f"{info['title']} API", _STYLE) + "<body>"
         f"<header><div><h1>{escape(info['title'])}</h1><span>{escape(info['version'])}</span></div>"
         f'<p><code>{escape(base)}</code> <a href="openapi.json">openapi.json</a></p></header>'
         f'<div class="columns"><nav aria-label="Calls">{_menu(document)}</nav>'
@@ -145,7 +125,12 @@ def curl(base: str, method: str, path: str, operation: Json) -> str:
     return " \\\n  ".join(words)
 
 
-_KEY_HEADERS = {"key": "X-Api-Key: catv_...", "bearer": "Authorization: Bearer catv_...", "master": "X-Master-Key: ..."}
+_KEY_HEADERS = {
+    "key": "X-Api-Key: catv_...",
+    "bearer": "Authorization: Bearer catv_...",
+    "master": "X-Master-Key: ...",
+    "login": "Cookie: vix_login=...",
+}
 
 
 def _answers(document: Json, operation: Json) -> str:

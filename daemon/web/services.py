@@ -27,6 +27,7 @@ from daemon.store.schedules import ScheduleStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from daemon.web.access import AccessRules
+from daemon.web.connector import Connector
 from daemon.web.pace import Pace
 from fonts_cache import FontCache
 
@@ -56,6 +57,7 @@ class Services:
     deliveries: DeliveryStore
     accounts: AccountStore
     alerts: AlertStore
+    connector: Connector
     keys: KeyStore
     workers: WorkerStore
     audit: AuditStore

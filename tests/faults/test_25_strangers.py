@@ -72,6 +72,13 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/admin/settings"): (200, None),
     ("POST", "/admin/prune"): (200, {"dry_run": True}),
     ("GET", "/admin/audit"): (200, None),
+    ("GET", "/admin/accounts"): (200, None),
+    ("POST", "/admin/accounts"): (422, {"token": "EAAx"}),  # there is no far side
+    ("POST", "/admin/accounts/{account_id}/test"): (200, None),
+    ("DELETE", "/admin/accounts/{account_id}"): (204, None),
+    ("POST", "/admin/accounts/facebook/connect"): (200, {"app_id": "1", "app_secret": "x"}),
+    ("GET", "/admin/accounts/facebook/connect"): (401, None),  # it brings nothing
+    ("GET", "/accounts"): (200, None),
 }
 IDENTITIES = ("nobody", "bad key", "other key", "key", "master from outside", "master from inside")
 WHO_COMES_IN = {
@@ -79,6 +86,7 @@ WHO_COMES_IN = {
     Kind.KEY: ("key",),
     Kind.KEY_OR_LINK: ("key",),
     Kind.MASTER: ("master from inside",),
+    Kind.RETURN: IDENTITIES,
 }
 ADDRESSES = (f"2001:db8:{number:x}::1" for number in itertools.count(1))
 
@@ -96,8 +104,11 @@ class Street:
         path = door.path
         for name, value in {**self.ids, **self.of_this_door(door), **(ids or {})}.items():
             path = path.replace(f"{{{name}}}", value)
-        is_inside = who == "master from inside" or (door.access.kind is Kind.MASTER and who != "master from outside")
+        by_address = door.access.kind in (Kind.MASTER, Kind.RETURN)
+        is_inside = who == "master from inside" or (by_address and who != "master from outside")
         origin = INSIDE if is_inside else {"X-Forwarded-For": f"127.0.0.1, {next(ADDRESSES)}"}
+        if door.access.kind is Kind.RETURN and is_inside:
+            origin = {"X-Forwarded-For": "127.0.0.9"}  # of its own, too, as what it lacks counts like a wrong key
         _, body = GOOD[door.method, door.path]
         return self.house.nobody.request(door.method, path, headers=self.headers[who] | origin, json=body)
 
@@ -131,12 +142,15 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         ids = {"job_id": done, "failed": failed, "waiting": waiting, "name": f"{done}.mp4", "key_id": spare.id}
         ids["schedule_id"] = scheduled
         ids["delivery_id"] = published
+        ids["account_id"] = house.account().id
         yield Street(house, headers, ids)
 
 
 def expected(door: Door, who: str) -> int:
     """What the contract says this caller is answered at this door."""
     kind, good = door.access.kind, GOOD[door.method, door.path][0]
+    if kind is Kind.RETURN and who == "master from outside":
+        return 403
     if who in WHO_COMES_IN[kind]:
         return good
     if kind is Kind.MASTER:
@@ -227,9 +241,9 @@ def test_without_a_master_key_admin_is_like_no_path_at_all(tmp_path: Path) -> No
     with opened(services, []) as house:
         nothing = house.nobody.get("/nothing", headers={"X-Master-Key": MASTER_KEY}).json()
         for door in DOORS:
-            if door.access.kind is Kind.MASTER:
+            if door.access.of_operator:
                 for key in (MASTER_KEY, ""):
-                    path = door.path.replace("{key_id}", "Ab3dEf6h")
+                    path = door.path.replace("{key_id}", "Ab3dEf6h").replace("{account_id}", "acc_000000000000")
                     answer = house.nobody.request(door.method, path, headers={"X-Master-Key": key})
                     assert answer.status_code == 404
                     assert answer.json() == nothing | {"instance": path}

@@ -19,9 +19,13 @@ import httpx2
 import imageio_ffmpeg
 from starlette.applications import Starlette
 
+from daemon.accounts.facebook import FacebookAccounts
 from daemon.accounts.life import Account
+from daemon.accounts.watch import TokenWatch
 from daemon.announce import announcer
+from daemon.commands.connector import LazyConnector
 from daemon.deliveries.life import Delivery, Setback, State, Step
+from daemon.facebook.graph import Graph
 from daemon.jobs import Claim, Job
 from daemon.outbound.addresses import Guard
 from daemon.previews import Previews
@@ -32,7 +36,7 @@ from daemon.sources.library import Library
 from daemon.store.accounts import AccountStore, Found
 from daemon.store.audit import AuditStore
 from daemon.store.callbacks import CallbackStore
-from daemon.store.database import open_database
+from daemon.store.database import Database, open_database
 from daemon.store.deliveries import DeliveryStore
 from daemon.store.errands import ErrandStore
 from daemon.store.events import EventStore
@@ -40,8 +44,10 @@ from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
 from daemon.store.notices import AlertStore
 from daemon.store.schedules import ScheduleStore
+from daemon.store.vault import VaultStore
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
+from daemon.vault import KeyFile, Vault
 from daemon.web.access import access_rules
 from daemon.web.app import create_app
 from daemon.web.server import WebServer, bound_server
@@ -55,7 +61,14 @@ MASTER_KEY = "the master key of the tests"
 INSIDE = {"X-Forwarded-For": "127.0.0.1"}
 
 
-def services_at(data: Path, busy_s: float = 5.0) -> Services:
+def connector_of(data: Path, database: Database, accounts: AccountStore, facebook_url: str) -> LazyConnector:
+    """What connects accounts of a far side, as the API has it."""
+    vaults = VaultStore(database)
+    facebook = FacebookAccounts(accounts, Vault(vaults, KeyFile(data / "vault.key").read), lambda: Graph(facebook_url))
+    return LazyConnector(lambda: facebook, lambda: TokenWatch(accounts, vaults, {"facebook": facebook}), vaults.drop)
+
+
+def services_at(data: Path, busy_s: float = 5.0, facebook_url: str = "http://127.0.0.1:9") -> Services:
     """Services on a data folder, made if need be; rings go nowhere. `busy_s`: how long a locked database is tried."""
     for name in LIBRARY:
         path = data / "library" / name
@@ -73,6 +86,7 @@ def services_at(data: Path, busy_s: float = 5.0) -> Services:
         deliveries=DeliveryStore(database, announce=announcer()),
         accounts=accounts,
         alerts=AlertStore(database),
+        connector=connector_of(data, database, accounts, facebook_url),
         keys=keys,
         workers=WorkerStore(database),
         audit=AuditStore(database),
