@@ -41,7 +41,22 @@ class Vault:
             SettingsError: the keys cannot be used.
             StoreError: the database cannot be written.
         """
-        self._store.put(row_id, _sealed(self._fernet(), row_id, secrets))
+        self._store.change(row_id, lambda sealed: _sealed(self._fernet(), row_id, secrets))
+
+    def replace(self, row_id: str, before: Secrets, after: Secrets) -> bool:
+        """Keep other secrets under an id, only in place of these; False where others are there by now.
+
+        Raises:
+            VaultLocked, SettingsError, StoreError: as `get`.
+        """
+
+        def change(sealed: str | None) -> str | None:
+            fernet = self._fernet()
+            if sealed is None or _opened(fernet, row_id, sealed) != dict(before):
+                return None
+            return _sealed(fernet, row_id, after)
+
+        return self._store.change(row_id, change)
 
     def get(self, row_id: str) -> Secrets | None:
         """Read what is kept under an id; None where there is nothing.

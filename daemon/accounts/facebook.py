@@ -198,10 +198,11 @@ class FacebookAccounts:
             return kept, ""
         if account.remote_id not in pages or (until is not None and until <= state.expires_at):
             return kept, ""
-        kept = {**kept, "user_token": fresh, "token": pages[account.remote_id].token}
-        self.vault.put(account.id, kept)
+        renewed = {**kept, "user_token": fresh, "token": pages[account.remote_id].token}
+        if not self.vault.replace(account.id, kept, renewed):
+            return kept, ""  # somebody has connected it anew, or renewed it, meanwhile
         good = f"; it is good until {until:%Y-%m-%d}" if until else ""
-        return kept, f'The token that "{account.name}" depends on was renewed{good}.'
+        return renewed, f'The token that "{account.name}" depends on was renewed{good}.'
 
     def _role_problem(self, graph: Graph, account: Account, kept: Mapping[str, str]) -> str:
         """A sentence where the person who connected a page may not publish on it any more, as far as that can be

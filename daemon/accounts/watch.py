@@ -79,14 +79,17 @@ class TokenWatch:
             self._is_well(account, looked.found, looked.renewed)
         return self.store.get(account.id)
 
-    def refused(self, account_id: str, sentence: str) -> None:
-        """Deal with an account whose token was refused while something was published.
+    def refused(self, account_id: str, sentence: str, connected_at: datetime | None = None) -> None:
+        """Deal with an account whose token was refused while something was published; `connected_at` is when that token
+        was connected, None for whichever there is. Another one says nothing of the one that is there now.
 
         Raises:
             StoreError: the tables cannot be read or written.
         """
         try:
             account = self.store.get(account_id)
+            if connected_at not in (None, account.connected_at):
+                return
             looked = self.lookers[account.kind].look(account, self.store.clock())
         except UnknownAccount:
             return

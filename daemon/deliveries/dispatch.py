@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ _LEASE_S = 300.0
 _DAY = timedelta(days=1)
 _NOT_YET_S = 30.0
 _MOST_NOT_YET = 40  # of asking whether an order is done, some twenty minutes
+_CLOCKS_DIFFER = timedelta(hours=1)  # more than those of two machines should
 _AT_ONCE = 2  # orders that had no effect and are given again without a wait
 _log = logging.getLogger(__name__)
 
@@ -41,20 +42,27 @@ class TakenAway(Exception):
     """Somebody else has the delivery by now, or it was called off."""
 
 
+class _Disconnected(NeedsHuman):
+    """There is no account to ask with any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """What a step needs. `owner` names this run of this worker process; `secrets` opens those of an account, `dead` is
-    told of an account whose token is refused; `draw` gives a number from 0 to 1."""
+    told of an account whose token is refused, why, and when the token that was used was connected; `draw` gives a
+    number from 0 to 1. `at_work` are the deliveries that this process is at: whatever the clock says, nobody here takes
+    them from whoever is at them."""
 
     store: DeliveryStore
     accounts: AccountStore
     targets: Mapping[str, Target]
     films: Films
     secrets: Callable[[str], Mapping[str, str] | None]
-    dead: Callable[[str, str], object]
+    dead: Callable[[str, str, datetime | None], object]
     owner: str
     clock: Callable[[], datetime] = utc_now
     draw: Callable[[], float] = random.random
+    at_work: set[str] = field(default_factory=set)
 
     def claim(self) -> Delivery | None:
         """Take the next delivery that is due; None where there is none.
@@ -62,8 +70,9 @@ class Dispatch:
         Raises:
             StoreError: it could not be taken.
         """
-        delivery = self.store.claim_due(self.owner, _LEASE_S)
+        delivery = self.store.claim_due(self.owner, _LEASE_S, tuple(self.at_work))
         if delivery is not None:
+            self.at_work.add(delivery.id)
             failpoints.reach("delivery_claimed")
         return delivery
 
@@ -77,6 +86,8 @@ class Dispatch:
             _Turn(self, delivery).run()
         except TakenAway:
             _log.info("A delivery was taken away.", extra={"action": "delivery_lost", "delivery": delivery.id})
+        finally:
+            self.at_work.discard(delivery.id)
 
 
 class _Turn:
@@ -87,17 +98,15 @@ class _Turn:
         self._delivery = delivery
         self._is_sent_now = False
         self._settle_s = 0.0
+        self._connected_at: datetime | None = None
         self._told = {"delivery": delivery.id, "job": delivery.job_id}
         self._trouble_before = delivery.error.code if delivery.error else ""
 
     def run(self) -> None:
+        session = None
         try:
             parcel, target = self._parcel()
-        except DeliveryError as exc:
-            self._setback(exc, {})
-            return
-        session, self._settle_s = target.open(parcel, self._delivery.remote), target.settle_s
-        try:
+            session, self._settle_s = target.open(parcel, self._delivery.remote), target.settle_s
             if self._delivery.state is State.READY:
                 self._publish(session, target, parcel)
             elif self._delivery.state is State.SENDING:
@@ -105,16 +114,17 @@ class _Turn:
             if self._delivery.state is State.ACCEPTED:
                 self._follow_up(session)
         except DeliveryError as exc:
-            self._setback(exc, session.remote)
+            self._setback(exc, session.remote if session else {})
         except (StoreError, TakenAway):
             raise
         except Exception as exc:
             _log.error(
                 "A delivery met something unexpected.", exc_info=exc, extra={"action": "delivery_error"} | self._told
             )
-            self._setback(Unclear("Something went wrong here; the log says what.", "internal"), session.remote)
+            error = Unclear("Something went wrong here; the log says what.", "internal")
+            self._setback(error, session.remote if session else {})
         finally:
-            self._pause(session.pause_s)
+            self._pause(session.pause_s if session else 0.0)
 
     def _parcel(self) -> tuple[Parcel, Target]:
         house, delivery = self._house, self._delivery
@@ -126,9 +136,11 @@ class _Turn:
             raise Refused("The film is not kept any more.", "film_gone")
         stem, result = found or ("", {})
         try:
-            account, secrets = house.accounts.get(delivery.account_id), house.secrets(delivery.account_id)
+            account = house.accounts.get(delivery.account_id)
+            self._connected_at = account.connected_at  # read first: what is read after it is no older
+            secrets = house.secrets(delivery.account_id)
         except UnknownAccount:
-            raise NeedsHuman("The account is not connected any more.", "unknown_account") from None
+            raise _Disconnected("The account is not connected any more.", "unknown_account") from None
         except VaultLocked as exc:
             raise NeedsHuman(str(exc), exc.code) from exc
         if secrets is None:
@@ -158,6 +170,7 @@ class _Turn:
         """See that the account has not published as much in a day as it may, before the far side says so."""
         most, now = target.most_a_day(parcel), self._house.clock()
         sent = self._house.store.sent_since(parcel.account.id, now - _DAY) if most else []
+        sent = [at for at in sent if at <= now + _CLOCKS_DIFFER]  # others are of a clock that was ahead
         if most and len(sent) >= most:
             wait_s = (sent[-most] + _DAY - now).total_seconds() + 1
             sentence = f"This account has published its {most} of the last 24 hours."
@@ -204,7 +217,7 @@ class _Turn:
             | self._told,
         )
         if isinstance(exc, NeedsHuman):
-            self._house.dead(delivery.account_id, str(exc))
+            self._house.dead(delivery.account_id, str(exc), self._connected_at)
         elif isinstance(exc, Throttled) and exc.account:
             self._pause(exc.wait_s)
         steps = {State.READY: self._unsent, State.SENDING: self._unsure, State.ACCEPTED: self._unfinished}
@@ -232,7 +245,7 @@ class _Turn:
             return Step(State.SENDING, remote, self._settle_s, _error(exc))
         tries = self._delivery.tries + 1
         wait_s = probe_again_s(tries, self._house.draw())
-        if isinstance(exc, Refused) or wait_s is None:
+        if isinstance(exc, Refused | _Disconnected) or wait_s is None:
             return Step(State.UNKNOWN, remote, error=_error(exc))
         if isinstance(exc, Throttled):
             wait_s = max(wait_s, exc.wait_s)
@@ -243,7 +256,7 @@ class _Turn:
             return Step(State.FAILED, remote, error=_error(exc, permanent=True))
         tries = self._delivery.tries + 1
         wait_s = follow_again_s(tries, self._house.draw())
-        if wait_s is None:
+        if wait_s is None or isinstance(exc, _Disconnected):
             return Step(State.DONE, remote, warnings=(f"published, but what follows could not be done: {exc}",))
         return Step(State.ACCEPTED, remote, wait_s, _error(exc), tries)
 

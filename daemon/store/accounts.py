@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import secrets
-import string
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,6 @@ from daemon.store.tables import AccountRow, DeliveryRow, utc_now
 
 REFUSED = "refused"
 """Among what was told of an account: it may not publish although its token seems good."""
-
-_LETTERS = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,11 @@ class AccountStore:
         self._notices = notices
 
     def id_for(self, kind: str, remote_id: str) -> str:
-        """The id that an account has, or is to have."""
+        """The id that an account has, or is to have: the same for all who connect it at the same time."""
         with self._database.read() as connection:
             mine = (AccountRow.kind == kind, AccountRow.remote_id == remote_id)
             rows = list(AccountRow.select(AccountRow.id).where(*mine).execute(connection))
-        return rows[0].id if rows else "acc_" + "".join(secrets.choice(_LETTERS) for _ in range(12))
+        return rows[0].id if rows else "acc_" + hashlib.sha256(f"{kind}:{remote_id}".encode()).hexdigest()[:16]
 
     def connect(self, account_id: str, kind: str, found: Found) -> Account:
         """Write down an account with a token that is good, in place of what was known of it; what is held for it goes
@@ -127,6 +124,9 @@ class AccountStore:
         with self._database.write() as connection:
             if not _is_same(connection, account):
                 return  # it was connected anew or removed meanwhile
+            row = _row(connection, account.id)
+            if (row.state, row.checked_at) != (account.state, account.checked_at):
+                return  # somebody else has looked, and has told what there was to tell
             AccountRow.update(changes).where(AccountRow.id == account.id).execute(connection)
             if account.state is AccountState.DEAD:
                 _let_go(connection, account.id, now)

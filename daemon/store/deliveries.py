@@ -61,19 +61,20 @@ class DeliveryStore:
         self._ends = JobEnds(clock, announce)
         self._notices = notices
 
-    def claim_due(self, owner: str, lease_s: float) -> Delivery | None:
+    def claim_due(self, owner: str, lease_s: float, but: Collection[str] = ()) -> Delivery | None:
         """Take the delivery that is next; None where nothing is due. One of an account is taken at a time, those of an
         account that cannot be used or wants to be left alone not at all, and none overtakes another that waits only
-        for its next try.
+        for its next try. What is out although its account was disconnected is taken, as it has to come to an end.
 
-        `owner` names one run of one worker process. Within `lease_s` nobody else takes it.
+        `owner` names one run of one worker process. Within `lease_s` nobody else takes it; `but` are the ids of those
+        that somebody is at, whatever the clock says.
         """
         now = self._clock()
         with self._database.read() as connection:  # an idle worker asks all the time; it must not hold up writers
-            if not list(_due(now).execute(connection)):
+            if not list(_due(now, but).execute(connection)):
                 return None
         with self._database.write() as connection:
-            rows = list(_due(now).execute(connection))
+            rows = list(_due(now, but).execute(connection))
             if not rows:
                 return None
             (row,) = rows
@@ -164,17 +165,17 @@ class DeliveryStore:
     def tidy(self) -> int:
         """Make due now what a clock that was ahead has put off for longer than anything waits; returns how many."""
         now = self._clock()
-        too_far = (
-            DeliveryRow.state << _CLAIMABLE,
-            DeliveryRow.due_at <= now,
-            DeliveryRow.next_at > now + LONGEST_WAIT,
-        )
+        latest = now + LONGEST_WAIT
+        too_far = (DeliveryRow.state << _CLAIMABLE, DeliveryRow.next_at > latest)
+        is_late = (DeliveryRow.due_at <= now) | (DeliveryRow.created_at > latest)
         with self._database.read() as connection:
-            if not list(DeliveryRow.select(DeliveryRow.seq).where(*too_far).limit(1).execute(connection)):
-                return 0
-        with self._database.write() as connection:
-            count: int = DeliveryRow.update(next_at=now).where(*too_far).execute(connection)
-        return count
+            rows = list(DeliveryRow.select().where(*too_far, is_late).execute(connection))
+        rows = [row for row in rows if row.due_at <= now or not _asks_for_a_time(row.spec)]
+        for row in rows:
+            with self._database.write() as connection:
+                changes = {"next_at": now, "due_at": min(row.due_at, now)}
+                DeliveryRow.update(changes).where(DeliveryRow.seq == row.seq, *too_far).execute(connection)
+        return len(rows)
 
     def sent_since(self, account_id: str, since: datetime) -> list[datetime]:
         """When orders to publish went out for an account since a time, in order, without those that came to nothing."""
@@ -322,27 +323,32 @@ def _write(connection: Any, row: Any, **changes: Any) -> None:
         setattr(row, name, value)
 
 
-def _due(now: datetime) -> Any:
+def _asks_for_a_time(spec: dict[str, Any]) -> bool:
+    return spec.get("at") is not None and spec.get("scheduled_by") == "vix"
+
+
+def _due(now: datetime, but: Collection[str]) -> Any:
     """The query for the delivery to take next."""
     other = DeliveryRow.alias()
     is_same_account = other.account_id == DeliveryRow.account_id
     is_before = (other.due_at < DeliveryRow.due_at) | (
         (other.due_at == DeliveryRow.due_at) & (other.seq < DeliveryRow.seq)
     )
-    is_under_way = other.owner.is_null(False) & (other.next_at > now) & (other.state << _CLAIMABLE)
+    is_leased = (other.next_at > now) | (other.id << list(but)) if but else other.next_at > now
+    is_under_way = other.owner.is_null(False) & is_leased & (other.state << _CLAIMABLE)
     is_in_front = is_before & (other.state << _IN_LINE) & (other.due_at <= now) & (other.next_at > now)
     in_the_way = other.select(other.seq).where(is_same_account, is_under_way | is_in_front)
-    usable = AccountRow.select(AccountRow.id).where(
-        AccountRow.state == AccountState.OK, AccountRow.paused_until.is_null() | (AccountRow.paused_until <= now)
+    until = AccountRow.paused_until
+    is_free = until.is_null() | (until <= now) | (until > now + LONGEST_WAIT)  # of a clock that was ahead
+    usable = AccountRow.select(AccountRow.id).where(AccountRow.state == AccountState.OK, is_free)
+    gone = AccountRow.select(AccountRow.id).where(AccountRow.state == AccountState.REMOVED)
+    is_out = (DeliveryRow.state << (State.SENDING, State.ACCEPTED)) & (DeliveryRow.account_id << gone)
+    query = DeliveryRow.select().where(
+        DeliveryRow.state << _CLAIMABLE,
+        DeliveryRow.next_at <= now,
+        (DeliveryRow.account_id << usable) | is_out,
+        ~fn.EXISTS(in_the_way),
     )
-    return (
-        DeliveryRow.select()
-        .where(
-            DeliveryRow.state << _CLAIMABLE,
-            DeliveryRow.next_at <= now,
-            DeliveryRow.account_id << usable,
-            ~fn.EXISTS(in_the_way),
-        )
-        .order_by(DeliveryRow.due_at, DeliveryRow.seq)
-        .limit(1)
-    )
+    if but:
+        query = query.where(DeliveryRow.id.not_in(list(but)))
+    return query.order_by(DeliveryRow.due_at, DeliveryRow.seq).limit(1)

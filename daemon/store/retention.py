@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from daemon.deliveries.life import State
 from daemon.jobs import FINAL, Status, sources, stem
 from daemon.store.database import Database
 from daemon.store.tables import CallbackRow, DeliveryRow, EventRow, JobRow, RepeatRow, utc_now
@@ -178,9 +179,17 @@ def _is_told() -> Any:
 
 
 def _ended(before: datetime) -> Any:
-    """The query for the jobs that ended before a time, whose films are gone and whose callbacks are delivered."""
+    """The query for the jobs that ended before a time, whose films are gone, whose callbacks are delivered, and of
+    which nothing is out that somebody may still ask about."""
+    out = DeliveryRow.select(DeliveryRow.job_id).where(DeliveryRow.state << (State.SENDING, State.ACCEPTED))
     return (
         JobRow.select(JobRow.id)
-        .where(JobRow.status << tuple(FINAL), JobRow.finished_at < before, JobRow.film.is_null(), _is_told())
+        .where(
+            JobRow.status << tuple(FINAL),
+            JobRow.finished_at < before,
+            JobRow.film.is_null(),
+            _is_told(),
+            JobRow.id.not_in(out),
+        )
         .order_by(JobRow.finished_at)
     )

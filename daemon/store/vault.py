@@ -16,11 +16,17 @@ class VaultStore:
         self._database = database
         self._clock = clock
 
-    def put(self, row_id: str, sealed: str) -> None:
-        """Write a row, in place of the one that was there."""
+    def change(self, row_id: str, change: Callable[[str | None], str | None]) -> bool:
+        """Write what `change` makes of a row, None where there is none; nothing where it makes None. It is called while
+        nobody else writes, so that keys that are changed meanwhile are not missed."""
         with self._database.write() as connection:
+            rows = list(VaultRow.select().where(VaultRow.id == row_id).execute(connection))
+            sealed = change(rows[0].sealed if rows else None)
+            if sealed is None:
+                return False
             VaultRow.delete().where(VaultRow.id == row_id).execute(connection)
             VaultRow.insert(id=row_id, sealed=sealed, sealed_at=self._clock()).execute(connection)
+        return True
 
     def get(self, row_id: str) -> str | None:
         """Read a row; None where there is none."""

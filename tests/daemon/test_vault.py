@@ -73,7 +73,8 @@ def test_where_one_does_not_open_all_stay(vix_database: Database, tmp_path: Path
     file = KeyFile(tmp_path / "vault.key")
     vault = Vault(VaultStore(vix_database), file.read)
     vault.put("acc_1", SECRETS)
-    VaultStore(vix_database).put("acc_2", Fernet(Fernet.generate_key()).encrypt(b"{}").decode())
+    strange = Fernet(Fernet.generate_key()).encrypt(b"{}").decode()
+    VaultStore(vix_database).change("acc_2", lambda sealed: strange)
     before = VaultStore(vix_database).get("acc_1")
     file.add()
     with pytest.raises(VaultLocked):
