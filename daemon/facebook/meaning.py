@@ -93,7 +93,7 @@ def parsed(body: bytes) -> dict[str, Any] | None:
 def token_problem(code: int, subcode: int, words: str) -> str:
     """One sentence about a token that Facebook refuses."""
     why = _WHY_DEAD.get(subcode) or (clean(words) if words else f"error {code}")
-    return f"Facebook does not accept the token any more: {why}. {AGAIN}"
+    return f"Facebook does not accept the token any more: {why.rstrip('.')}. {AGAIN}"
 
 
 def pause_s(headers: Mapping[str, str]) -> float:

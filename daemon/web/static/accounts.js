@@ -35,7 +35,7 @@ async function during(button, where, work) {
   try {
     await work();
   } catch (error) {
-    say(where, error.message);
+    say(where, here(error.message));
   } finally {
     others.forEach((one) => { one.disabled = false; });
     button.classList.remove("busy");
@@ -46,12 +46,15 @@ const day = (text) => new Date(text).toLocaleDateString(undefined, { dateStyle: 
 const moment = (text) => new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 const days = (count) => (count < 1 ? "less than a day" : Math.floor(count) === 1 ? "1 day" : `${Math.floor(count)} days`);
 
+// Sentences of the service name the command that helps; here it is the form below.
+const here = (sentence) => sentence.replace(/Connect (it|the account) again: \.\/vix accounts add \w+\./, "Connect it again below.");
+
 function look(one) {
-  if (one.state !== "ok") return { kind: "bad", pill: "Cannot publish", sentence: one.problem };
-  if (one.days_left !== null && one.days_left <= 0) return { kind: "warn", pill: "Has ended", sentence: one.warning || "Its access has ended." };
+  if (one.state !== "ok") return { kind: "bad", pill: "Cannot publish", sentence: `${here(one.problem)} Until then films for it are held, and nothing is lost.` };
+  if (one.days_left !== null && one.days_left <= 0) return { kind: "warn", pill: "Has ended", sentence: here(one.warning) || "Its access to data has ended." };
   if (one.days_left !== null && (one.warning || one.days_left <= WARN_DAYS)) {
     const end = `It ends on ${day(one.expires_at || one.data_until)}; connect the page again before.`;
-    return { kind: "warn", pill: `${days(one.days_left)} left`, sentence: one.warning || end };
+    return { kind: "warn", pill: `${days(one.days_left)} left`, sentence: here(one.warning) || end };
   }
   const until = one.days_left === null ? "Its token has no end." : `Nobody has to do anything for ${days(one.days_left)}.`;
   return { kind: "good", pill: one.days_left === null ? "No end" : `${days(one.days_left)} left`, sentence: `Films are published on it. ${until}` };
