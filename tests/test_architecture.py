@@ -99,7 +99,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("daemon.errands", "daemon.previews", "daemon.sources.catalogue", "daemon.sources.library"),
         *("daemon.outbound.urls",),
         *("render.errors", "render.fieldtypes", "render.listen", "render.plain", "render.problems", "render.request"),
-        *("render.seconds", "render.spec", "render.strict", "render.timeline", "fonts_cache"),
+        *("render.publication", "render.seconds", "render.spec", "render.strict", "render.timeline", "fonts_cache"),
     ),
     "daemon.worker": (
         *("daemon.errors", "daemon.films", "daemon.jobs", "daemon.limits", "daemon.logs", "daemon.queue"),

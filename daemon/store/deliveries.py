@@ -212,6 +212,12 @@ class DeliveryStore:
                     found.update(dict.fromkeys(_clips(rows.get(job_id) or {})))
         return list(found)
 
+    def count(self, state: State) -> int:
+        """Count the deliveries in one state."""
+        with self._database.read() as connection:
+            count: int = DeliveryRow.select().where(DeliveryRow.state == state).count(connection)
+        return count
+
     def counts(self) -> dict[State, int]:
         """Count the deliveries in each state."""
         query = DeliveryRow.select(DeliveryRow.state, fn.COUNT(DeliveryRow.seq)).group_by(DeliveryRow.state)

@@ -83,6 +83,12 @@ class AlertStore:
             rows = list(query.execute(connection))
         return [Alert(row.seq, row.subject, row.body, row.tries, row.created_at) for row in rows]
 
+    def waiting(self) -> int:
+        """Count the alerts that nobody was told yet."""
+        with self._database.read() as connection:
+            count: int = AlertRow.select().where(AlertRow.done_at.is_null()).count(connection)
+        return count
+
     def done(self, alert: Alert) -> None:
         """Write down that an alert was told, or is given up."""
         with self._database.write() as connection:

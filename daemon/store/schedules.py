@@ -156,10 +156,13 @@ class ScheduleStore:
         with self._database.read() as connection:
             return [_schedule(row) for row in query.execute(connection)]
 
-    def enabled(self) -> Sequence[Schedule]:
-        """Read all that are not paused, the oldest first, without their specs, which may be large."""
+    def enabled(self, key_id: str | None = None) -> Sequence[Schedule]:
+        """Read those of a key, or all, that are not paused, the oldest first, without their specs, which may be
+        large."""
         columns = [field for name, field in ScheduleRow._meta.fields.items() if name != "spec"]
         query = ScheduleRow.select(*columns).where(ScheduleRow.enabled == True)  # noqa: E712 - it becomes SQL
+        if key_id is not None:
+            query = query.where(ScheduleRow.key_id == key_id)
         with self._database.read() as connection:
             return [_schedule(row) for row in query.order_by(ScheduleRow.seq).execute(connection)]
 

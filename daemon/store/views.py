@@ -37,8 +37,15 @@ class JobViews:
 
     def waiting(self) -> int:
         """Count the jobs in the queue."""
+        return self._count(Status.IN_QUEUE)
+
+    def delivering(self) -> int:
+        """Count the jobs whose films are on their way to where they are published."""
+        return self._count(Status.DELIVERING)
+
+    def _count(self, status: Status) -> int:
         with self._database.read() as connection:
-            count: int = JobRow.select().where(JobRow.status == Status.IN_QUEUE).count(connection)
+            count: int = JobRow.select().where(JobRow.status == status).count(connection)
         return count
 
     def oldest_waiting_at(self) -> datetime | None:

@@ -24,7 +24,8 @@ async def read_model(request: Request, model: type[Model]) -> Model:
 
     def parse(data: object) -> Model:
         try:
-            return model.model_validate(data)
+            # The texts of a key's `publish` are filled for each film, and stay as they are until then.
+            return model.model_validate(data, context={"variables": None})
         except ValidationError as exc:
             raise SpecError(problems(exc, model)) from None
 

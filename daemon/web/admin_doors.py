@@ -17,6 +17,7 @@ _KEY = {
     "scopes": ["submit", "read"],
     "limits": _LIMITS | {"per_minute": 10},
     "own_limits": {"per_minute": 10, "per_day": None, "waiting": None},
+    "publish": None,
     "created_at": _AT,
     "expires_at": None,
     "revoked_at": None,
@@ -42,7 +43,7 @@ _CREATE_KEY = Manual(
 )
 _CHANGE_KEY = Manual(
     "Admin",
-    "Change scopes, limits or the end of a key. What is not named stays.",
+    "Change scopes, limits, publishing or the end of a key. What is not named stays.",
     {200: Reply("The key as it is now.", admin_models.KeyShape, _KEY)},
     parameters=(_KEY_ID,),
     body=admin_models.KeyChange,

@@ -14,6 +14,7 @@ from daemon.web.admin_bodies import read_model
 from daemon.web.admin_models import KeyChange, LimitsBody, NewKey, Rotation
 from daemon.web.answers import Answer, listing
 from daemon.web.call import Call
+from render.publication import Publish
 
 
 async def admin_keys(call: Call) -> Response:
@@ -30,14 +31,15 @@ async def admin_create_key(call: Call) -> Response:
         scopes=asked.scopes,
         limits=_changed(OwnLimits(), asked.limits),
         expires_at=asked.expires_at,
+        publish=await _publish(call, asked.publish),
     )
     return Answer({**_plain(key), "key": secret}, 201)
 
 
 async def admin_change_key(call: Call) -> Response:
-    """Change scopes, limits or the end of a key; what is not named stays."""
+    """Change scopes, limits, publishing or the end of a key; what is not named stays."""
     asked = await read_model(call.request, KeyChange)
-    named = asked.model_fields_set
+    named, publish = asked.model_fields_set, await _publish(call, asked.publish)
 
     def edit(key: Key) -> Key:
         return replace(
@@ -45,6 +47,7 @@ async def admin_change_key(call: Call) -> Response:
             scopes=frozenset(asked.scopes) if asked.scopes else key.scopes,
             own_limits=_changed(key.own_limits, asked.limits) if asked.limits else key.own_limits,
             expires_at=asked.expires_at if "expires_at" in named else key.expires_at,
+            publish=publish if "publish" in named else key.publish,
         )
 
     return Answer(_plain(await call.blocking(call.services.keys.change, _key_id(call), edit)))
@@ -80,6 +83,18 @@ def _changed(limits: OwnLimits, asked: LimitsBody) -> OwnLimits:
     return replace(limits, **{name: getattr(asked, name) for name in asked.model_fields_set})
 
 
+async def _publish(call: Call, asked: Publish | None) -> dict[str, Any] | None:
+    """See that films can go where they are to, and write it down as it was asked for.
+
+    Raises:
+        SpecError: an account is not connected, or a time is none that can be kept.
+    """
+    if asked is None:
+        return None
+    await call.blocking(call.services.publishing.read, asked)
+    return asked.model_dump(mode="json", exclude_unset=True)
+
+
 def _plain(key: Key) -> dict[str, Any]:
     return {
         "id": key.id,
@@ -87,6 +102,7 @@ def _plain(key: Key) -> dict[str, Any]:
         "scopes": [scope for scope in SCOPES if scope in key.scopes],
         "limits": asdict(key.limits),
         "own_limits": asdict(key.own_limits),
+        "publish": key.publish,
         "created_at": _time(key.created_at),
         "expires_at": _time(key.expires_at),
         "revoked_at": _time(key.revoked_at),

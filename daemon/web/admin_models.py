@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, fiel
 
 from daemon.web.models import Job, Shape, Url
 from render.fieldtypes import Number, Whole
+from render.publication import Publish
 from render.strict import Strict
 
 MOST = 1_000_000_000
@@ -50,6 +51,7 @@ class NewKey(Strict):
     scopes: Scopes = Field(default=["submit", "read"])
     limits: LimitsBody = Field(default_factory=LimitsBody)
     expires_at: Time | None = None
+    publish: Publish | None = Field(None, description="Where its films go unless a request says otherwise.")
 
     @field_validator("name")
     @classmethod
@@ -65,6 +67,7 @@ class KeyChange(Strict):
     scopes: Scopes | None = None
     limits: LimitsBody | None = None
     expires_at: Time | None = None
+    publish: Publish | None = Field(None, description="Where its films go unless a request says otherwise.")
 
 
 class Rotation(Strict):
@@ -109,6 +112,7 @@ class KeyShape(Shape):
     scopes: list[Scope]
     limits: LimitsShape = Field(description="What holds.")
     own_limits: OwnLimitsShape
+    publish: dict[str, Any] | None = Field(description="Where its films go unless a request says otherwise.")
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
     revoked_at: AwareDatetime | None

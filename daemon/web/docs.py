@@ -10,7 +10,7 @@ from html import escape
 from starlette.responses import HTMLResponse, Response
 
 from daemon.strict_json import dump
-from daemon.web import manual
+from daemon.web import service_manual
 from daemon.web.access import PUBLIC
 from daemon.web.call import Call
 from daemon.web.door import Door
@@ -52,7 +52,7 @@ def with_documentation(*doors: Door) -> tuple[Door, ...]:
         return HTMLResponse(text, headers=_HEADERS | {"content-security-policy": POLICY})
 
     table += [
-        Door("GET", "/openapi.json", openapi, PUBLIC, manual.OPENAPI),
-        Door("GET", "/docs", docs, PUBLIC, manual.DOCS),
+        Door("GET", "/openapi.json", openapi, PUBLIC, service_manual.OPENAPI),
+        Door("GET", "/docs", docs, PUBLIC, service_manual.DOCS),
     ]
     return tuple(table)

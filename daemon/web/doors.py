@@ -18,7 +18,9 @@ from daemon.web import (
     preview,
     schedule_manual,
     schedules,
+    service_manual,
     status,
+    summary,
 )
 from daemon.web.access import LINK, METRICS, PUBLIC, READ, SUBMIT
 from daemon.web.account_doors import ACCOUNT_DOORS
@@ -27,8 +29,8 @@ from daemon.web.docs import with_documentation
 from daemon.web.door import Door
 
 DOORS = with_documentation(
-    Door("GET", "/", health.index, PUBLIC, manual.INDEX),
-    Door("GET", "/health", health.health, PUBLIC, manual.HEALTH),
+    Door("GET", "/", health.index, PUBLIC, service_manual.INDEX),
+    Door("GET", "/health", health.health, PUBLIC, service_manual.HEALTH),
     Door("POST", "/v1/generate", generate.generate, SUBMIT, manual.GENERATE),
     Door("POST", "/v1/preview", preview.preview, SUBMIT, manual.PREVIEW),
     Door("GET", "/v1/status/{job_id}", status.status, READ, manual.STATUS),
@@ -51,7 +53,8 @@ DOORS = with_documentation(
     Door("PUT", "/v1/schedules/{schedule_id}", schedules.replace_schedule, SUBMIT, schedule_manual.REPLACE),
     Door("POST", "/v1/schedules/{schedule_id}/run", schedules.run_schedule, SUBMIT, schedule_manual.RUN),
     Door("DELETE", "/v1/schedules/{schedule_id}", schedules.remove_schedule, SUBMIT, schedule_manual.REMOVE),
-    Door("GET", "/metrics", metrics.metrics, METRICS, manual.METRICS),
+    Door("GET", "/v1/summary", summary.summary, READ, service_manual.SUMMARY),
+    Door("GET", "/metrics", metrics.metrics, METRICS, service_manual.METRICS),
     *ADMIN_DOORS,
     *ACCOUNT_DOORS,
 )

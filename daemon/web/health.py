@@ -1,15 +1,21 @@
-"""`GET /health`: whether films can be made now. For anybody, so it names no path, no job and no secret."""
+"""`GET /health`: whether films can be made now. For anybody, so it names no path, no job, no page and no secret.
+
+What needs a person but keeps no film from being made (a token that ends) is a warning: deploys and uptime checks go by
+the status code, and no new release helps there.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 
+from daemon.accounts.life import WARN_DAYS, Account, AccountState
+from daemon.deliveries.life import State
 from daemon.errors import VixError
 from daemon.limits import LEAST_FREE_BYTES
 from daemon.store.workers import WorkerSeen
@@ -17,6 +23,7 @@ from daemon.web.answers import Answer
 from daemon.web.call import Call
 from daemon.web.services import Services
 
+OK, DEGRADED, FAILING = "ok", "degraded", "failing"
 Workers = list[WorkerSeen]
 # So long after it was due, a callback may wait for others to the same receiver; but then those are tried.
 _CALLBACKS_STAND_STILL = timedelta(minutes=5)
@@ -38,7 +45,7 @@ async def index(call: Call) -> Response:
 async def health(call: Call) -> Response:
     """Answer 200 if every check is well, else 503."""
     report = await call.blocking(examine, call.services)
-    return Answer(report, 200 if report["status"] == "ok" else 503)
+    return Answer(report, 503 if report["status"] == FAILING else 200)
 
 
 def examine(services: Services) -> dict[str, Any]:
@@ -46,13 +53,14 @@ def examine(services: Services) -> dict[str, Any]:
     seen = _seen(services)
     alive = [worker for worker in seen if worker.is_alive(services.now())]
     checks = {name: check(services, seen) for name, check in CHECKS.items()}
-    well = all(check.ok for check in checks.values())
+    warnings = _warnings(services)
     return {
-        "status": "ok" if well else "failing",
+        "status": FAILING if not all(check.ok for check in checks.values()) else DEGRADED if warnings else OK,
         "version": services.version,
         "commit": services.commit,
         "checks": {name: {"ok": check.ok, "message": check.message} for name, check in checks.items()},
         "queue": {"queued": _waiting(services), "rendering": sum(worker.job_id is not None for worker in alive)},
+        "warnings": warnings,
         "workers": {"active": len(alive), "max_concurrent_jobs": len(alive), "commits": _commits(alive)},
     }
 
@@ -131,10 +139,52 @@ def _fonts(services: Services, workers: Workers) -> Check:
     return Check(known > 0, f"{known} names known, {seen}")
 
 
+def _tokens(services: Services, workers: Workers) -> Check:
+    try:
+        accounts = services.accounts.list()
+    except VixError as exc:
+        return Check(False, str(exc))
+    if not accounts:
+        return Check(True, "no account is connected")
+    dead = sum(account.state is not AccountState.OK for account in accounts)
+    left = _first_end(services, accounts)
+    end = "none of which ends" if left is None else f"the first ends in {left:g} days"
+    return Check(True, f"{_accounts(len(accounts))}, " + (f"{dead} of which cannot be used" if dead else end))
+
+
+def _first_end(services: Services, accounts: Sequence[Account]) -> float | None:
+    """Days until the first token ends of those that are good."""
+    good = [account for account in accounts if account.state is AccountState.OK]
+    return min((left for one in good if (left := one.days_left(services.now())) is not None), default=None)
+
+
+def _accounts(count: int) -> str:
+    return f"{count} account" + "s" * (count != 1)
+
+
+def _warnings(services: Services) -> list[str]:
+    """Sentences about what keeps no film from being made, and needs somebody all the same."""
+    try:
+        accounts = services.accounts.list()
+        unknown = services.deliveries.count(State.UNKNOWN)
+    except VixError:
+        return []  # the check of the database tells
+    found = []
+    if dead := sum(account.state is not AccountState.OK for account in accounts):
+        found.append(f"{_accounts(dead)} cannot be published on; connect again what /accounts or ./vix accounts names")
+    if (left := _first_end(services, accounts)) is not None and left <= max(WARN_DAYS):
+        found.append(f"a token ends in {left:g} days; connect again what /accounts or ./vix accounts names")
+    if unknown:
+        films = f"{unknown} deliver" + ("ies are" if unknown > 1 else "y is")
+        found.append(f"{films} unknown: look whether they are published, and say so with ./vix deliveries resolve")
+    return found
+
+
 CHECKS: dict[str, Callable[[Services, Workers], Check]] = {
     "database": _database,
     "disk": _disk,
     "ffmpeg": _ffmpeg,
     "worker": _worker,
     "fonts": _fonts,
+    "tokens": _tokens,
 }

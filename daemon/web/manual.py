@@ -135,19 +135,6 @@ def _whole(least: int, most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
-INDEX = Manual(
-    "Service",
-    "What this is, and where to look next.",
-    {200: Reply("Where to look.", models.Index, {"service": "vix", "version": "1.0", "health_url": f"{_BASE}/health"})},
-)
-HEALTH = Manual(
-    "Service",
-    "Whether films can be made now. For anybody, so it names no path, no job and no secret.",
-    {
-        200: Reply("Everything works.", models.Free, {"status": "ok"}),
-        503: Reply("Something does not; `checks` says what.", models.Free, {"status": "failing"}),
-    },
-)
 FONTS = Manual(
     "Library",
     "The families that `font` can name: those that lie here, and those of Google Fonts as they were last seen.",
@@ -175,8 +162,6 @@ FONTS = Manual(
     ),
     errors=(SpecError,),
 )
-OPENAPI = Manual("Service", "This documentation, for programs.", {200: Reply("OpenAPI 3.1.", models.Free)})
-DOCS = Manual("Service", "This documentation, for people.", {200: Reply("A page.", media_types=("text/html",))})
 STYLES = Manual(
     "Library",
     "The styles that `video.style` can name.",
@@ -186,11 +171,6 @@ AUDIO = Manual(
     "Library",
     "The tracks that `audio.audio` can name.",
     {200: Reply("All of them.", models.Tracks, {"items": [{"name": "calm", "file": "calm.m4a"}], "next": None})},
-)
-METRICS = Manual(
-    "Service",
-    "The service in numbers, in Prometheus' text format. The key needs the scope `metrics`.",
-    {200: Reply("Every number that can be read now.", media_types=("text/plain",), example="vix_up 1.0\n")},
 )
 GENERATE = Manual(
     "Films",

@@ -6,7 +6,8 @@ Prometheus text format, version 0.0.4. Numbers of jobs are gauges, since ended j
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
@@ -15,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.responses import Response
 
+from daemon.accounts.life import AccountState
 from daemon.errors import VixError
 from daemon.jobs import Status
 from daemon.web.call import Call
@@ -49,7 +51,7 @@ class _Collector:
     def collect(self) -> Iterable[Metric]:
         """Read everything."""
         up = 1.0
-        for read in (_build, _jobs, _queue, _films, _callbacks, _refusals, _workers, _disk):
+        for read in (_build, _jobs, _queue, _films, _callbacks, _deliveries, _accounts, _refusals, _workers, _disk):
             try:
                 yield from read(self._services)
             except (VixError, OSError):
@@ -91,6 +93,24 @@ def _callbacks(services: Services) -> Iterable[Metric]:
     yield _labelled("vix_callbacks", "Callbacks by state.", "state", services.callbacks.counts())
 
 
+def _deliveries(services: Services) -> Iterable[Metric]:
+    yield _labelled("vix_deliveries", "Deliveries by state.", "state", services.deliveries.counts())
+    yield _gauge("vix_alerts_waiting", "Alerts that nobody was told yet.", services.alerts.waiting())
+
+
+def _accounts(services: Services) -> Iterable[Metric]:
+    accounts = services.accounts.list(removed=True)
+    states = Counter(account.state for account in accounts)
+    yield _labelled("vix_accounts", "Accounts by state.", "state", {state: states[state] for state in AccountState})
+    left: dict[str, float] = {}
+    for account in accounts:
+        days = account.days_left(services.now())
+        if account.state is not AccountState.REMOVED and days is not None:
+            # Two pages may have one name, but a label stands for one number.
+            left[account.name] = min(days, left.get(account.name, days))
+    yield _labelled("vix_token_days_left", "Days until an account's token or its access ends.", "account", left)
+
+
 def _refusals(services: Services) -> Iterable[Metric]:
     metric = CounterMetricFamily("vix_limit_hits", "Requests refused by a limit.", labels=["limit"])
     for limit in _LIMITS:
@@ -120,7 +140,7 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     return GaugeMetricFamily(name, about, value=value)
 
 
-def _labelled(name: str, about: str, label: str, values: dict[Any, int]) -> Metric:
+def _labelled(name: str, about: str, label: str, values: Mapping[Any, float]) -> Metric:
     metric = GaugeMetricFamily(name, about, labels=[label])
     for value, count in values.items():
         metric.add_metric([str(value)], count)

@@ -277,6 +277,22 @@ class Index(Shape):
     health_url: Url
 
 
+class Summary(Shape):
+    """How the service does, flat and small: for sensors."""
+
+    status: Literal["ok", "degraded", "failing"] = Field(description="As in `/health`.")
+    message: str = Field(description="What is wrong first; empty where nothing is.")
+    version: str
+    queued: int | None
+    rendering: int
+    delivering: int = Field(description="Films on their way to where they are published.")
+    last_job_id: JobId | None = Field(description="The key's newest finished film.")
+    last_finished_at: AwareDatetime | None
+    last_download_url: Url | None = Field(description="Asks for the key.")
+    token_days_left: float | None = Field(description="Until the first token ends; null where none does.")
+    next_run_at: AwareDatetime | None = Field(description="The next slot of the key's schedules.")
+
+
 class WrongField(Shape):
     """One field that is wrong."""
 

@@ -147,7 +147,7 @@ def _checks(services: Services) -> Checks:
 
 
 def _described(call: Call, one: Schedule) -> dict[str, Any]:
-    last = call.services.schedules.last(one.id)
+    last, following = call.services.schedules.last(one.id), next_run(one, call.services.now())
     return {
         "id": one.id,
         "name": one.name,
@@ -159,20 +159,20 @@ def _described(call: Call, one: Schedule) -> dict[str, Any]:
         "enabled": one.enabled,
         "lead_min": one.lead_min,
         "turn": one.turn,
-        "next_run": _next_run(one, call.services.now()),
+        "next_run": following and following.isoformat(),
         "last_run": last and _last_run(last),
         "created_at": one.created_at.isoformat(timespec="milliseconds"),
         "updated_at": one.updated_at.isoformat(timespec="milliseconds"),
     }
 
 
-def _next_run(one: Schedule, now: datetime) -> str | None:
+def next_run(one: Schedule, now: datetime) -> datetime | None:
     """The next slot that was not dealt with, on the schedule's own clock."""
     try:
         rule = rule_of(one.every, one.at, one.timezone)
     except SpecError:  # a zone that is no more
         return None
-    return next_slot(rule, max(now, one.looked_until)).astimezone(rule.zone).isoformat() if one.enabled else None
+    return next_slot(rule, max(now, one.looked_until)).astimezone(rule.zone) if one.enabled else None
 
 
 def _last_run(slot: Slot) -> dict[str, Any]:

@@ -36,6 +36,7 @@ GOOD: dict[tuple[str, str], tuple[int, dict[str, Any] | None]] = {
     ("GET", "/"): (200, None),
     ("GET", "/health"): (503, None),  # there is no worker
     ("GET", "/metrics"): (200, None),
+    ("GET", "/v1/summary"): (200, None),
     ("GET", "/openapi.json"): (200, None),
     ("GET", "/docs"): (200, None),
     ("POST", "/v1/generate"): (202, {}),

@@ -80,6 +80,54 @@ def test_the_life_of_a_key(house: House) -> None:
         assert secret not in json.dumps(listed)
 
 
+def test_a_key_publishes_what_it_is_set_to(house: House) -> None:
+    house.account("My Page")
+    house.account("Shop")
+    usual = {"facebook": {"page": "shop", "title": "{{day}}"}}
+    made = ask(house, "POST", "/admin/keys", {"name": "n8n", "publish": usual}, 201)
+    assert made["publish"] == usual
+    headers = {"X-Api-Key": made["key"]}
+
+    def goes_to(body: dict[str, Any]) -> list[str]:
+        answer = house.nobody.post("/v1/generate", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return [one["account"] for one in answer.json()["deliveries"]]
+
+    assert goes_to({"variables": {"day": "Monday"}}) == ["Shop"]
+    path = f"/admin/keys/{made['id']}"
+    assert ask(house, "PATCH", path, {"limits": {"per_day": 9}})["publish"] == usual
+    both = {"facebook": [{"page": "Shop"}, {"page": "My Page"}]}
+    assert ask(house, "PATCH", path, {"publish": both})["publish"] == both
+    assert goes_to({}) == ["Shop", "My Page"]
+    assert [key["publish"] for key in ask(house, "GET", "/admin/keys")["items"]] == [None, None, both]
+    assert ask(house, "PATCH", path, {"publish": None})["publish"] is None
+    assert goes_to({}) == []
+
+
+@pytest.mark.parametrize(
+    ("publish", "field"),
+    [
+        ({"facebook": {"page": "Shoop"}}, "publish.facebook.page"),
+        ({"facebook": [{"page": "Shop"}, {}]}, "publish.facebook[1].page"),
+        ({"facebook": {"page": "Shop", "at": "2020-01-01T00:00:00Z"}}, "publish.facebook.at"),
+        ({"facebook": {"page": "Shop", "titel": "x"}}, "publish.facebook.titel"),
+        ({"facebook": {"hashtags": ["two words"]}}, "publish.facebook.hashtags"),
+        ({"myspace": {}}, "publish.myspace"),
+        ("Shop", "publish"),
+    ],
+    ids=range(7),
+)
+def test_a_key_publishes_nowhere_that_is_not_there(house: House, publish: Any, field: str) -> None:
+    house.account("Shop")
+    house.account("Club")
+    before = ask(house, "GET", "/admin/keys")
+    path = f"/admin/keys/{before['items'][0]['id']}"
+    for method, where, body in (("POST", "/admin/keys", {"name": "a"}), ("PATCH", path, {})):
+        errors = ask(house, method, where, body | {"publish": publish}, 422)["errors"]
+        assert [error["field"] for error in errors] == [field]
+    assert ask(house, "GET", "/admin/keys") == before
+
+
 def test_an_empty_body_is_an_empty_object(house: House) -> None:
     made = ask(house, "POST", "/admin/keys", {"name": "a"}, 201)
     assert ask(house, "POST", f"/admin/keys/{made['id']}/rotate")["old_secret_until"] is not None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +14,7 @@ from daemon.store.callbacks import Outcome, State, Try
 from tests.daemon.web.house import House
 from tests.daemon.web.test_callbacks import put
 
-CHECKS = ["database", "disk", "ffmpeg", "worker", "fonts"]
+CHECKS = ["database", "disk", "ffmpeg", "worker", "fonts", "tokens"]
 
 
 def test_with_a_living_worker_all_is_well(house: House) -> None:
@@ -21,10 +22,11 @@ def test_with_a_living_worker_all_is_well(house: House) -> None:
     answer = house.nobody.get("/health")
     assert answer.status_code == 200
     said = answer.json()
-    assert list(said) == ["status", "version", "commit", "checks", "queue", "workers"]
+    assert list(said) == ["status", "version", "commit", "checks", "queue", "warnings", "workers"]
     assert (said["status"], said["version"], said["commit"]) == ("ok", "1.2.3", "abc1234")
     assert list(said["checks"]) == CHECKS
     assert all(check["ok"] for check in said["checks"].values())
+    assert (said["warnings"], said["checks"]["tokens"]["message"]) == ([], "no account is connected")
     assert "9.0" in said["checks"]["ffmpeg"]["message"]
     assert said["queue"] == {"queued": 0, "rendering": 0}
     assert said["workers"] == {"active": 1, "max_concurrent_jobs": 1, "commits": ["abc1234"]}
@@ -92,6 +94,47 @@ def test_callbacks_that_nobody_carries_are_reported(house: House) -> None:
     assert callback
     house.services.callbacks.record(callback, "seat.1", Outcome(Try(now, 503, "Answered 503.", 1), State.READY))
     assert house.nobody.get("/health").status_code == 200
+
+
+def test_tokens_that_end_are_told_and_fail_nothing(house: House) -> None:
+    house.heartbeat()
+    now = house.services.now()
+
+    def told() -> tuple[str, str, list[str]]:
+        answer = house.nobody.get("/health")
+        assert answer.status_code == 200
+        assert not re.search("Shop|Club|acc_", answer.text)
+        said = answer.json()
+        assert all(check["ok"] for check in said["checks"].values())
+        return said["status"], said["checks"]["tokens"]["message"], said["warnings"]
+
+    house.account("Club")
+    assert told() == ("ok", "1 account, none of which ends", [])
+    house.account("Shop", now + timedelta(days=20, hours=2))
+    assert told() == ("ok", "2 accounts, the first ends in 20 days", [])
+    shop = house.account("Shop", now + timedelta(days=12, hours=8))
+    status, message, (warning,) = told()
+    assert (status, message) == ("degraded", "2 accounts, the first ends in 12.3 days")
+    assert "a token ends in 12.3 days" in warning
+    assert house.services.accounts.died(shop, "It was revoked.", None)
+    status, message, (warning,) = told()
+    assert (status, message) == ("degraded", "2 accounts, 1 of which cannot be used")
+    assert "1 account cannot be published on" in warning
+    house.services.accounts.remove(shop.id)
+    assert told() == ("ok", "1 account, none of which ends", [])
+
+
+def test_a_delivery_that_nobody_can_tell_of_is_a_warning(house: House) -> None:
+    found = house.unknown(house.published())
+    answer = house.nobody.get("/health")
+    assert "1 delivery is unknown" in answer.json()["warnings"][0]
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")  # as there is no worker
+    house.heartbeat()
+    answer = house.nobody.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert not re.search("job_|dlv_|My Page", answer.text)
+    house.client.post(f"/v1/deliveries/{found.id}/resolve", json={"outcome": "published"})
+    assert house.nobody.get("/health").json()["status"] == "ok"
 
 
 def test_the_front_page_points_to_health(shared: House) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.store.accounts import Found
 from daemon.store.keys import OwnLimits
+from daemon.store.notices import Notice, Notices
 from tests.daemon.web.house import House
 
 
@@ -68,6 +71,40 @@ def test_callbacks_by_state(house: House, observer: httpx2.Client) -> None:
     job_id = house.submit({"callback_url": "https://n8n.example.org/webhook/x"})["job_id"]
     house.finish(job_id, b"film")
     assert numbers(observer)['vix_callbacks{state="ready"}'] == 1
+
+
+def test_deliveries_accounts_and_alerts(house: House, observer: httpx2.Client) -> None:
+    now = house.services.now()
+    house.unknown(house.published())  # on My Page, whose token has no end
+    shop = house.account("Shop", now + timedelta(days=12, hours=8))
+    dead = house.account('The "old" one', now + timedelta(days=50))
+    gone = house.account("Gone", now + timedelta(days=50))
+    assert house.services.accounts.died(dead, "It was revoked.", None)
+    house.services.accounts.remove(gone.id)
+    alerts = house.services.alerts
+    for word in ("one", "two"):
+        alerts.add(Notice("operator.alert", word, word), Notices(has_channels=True))
+    alerts.done(alerts.due(1)[0])
+    found = numbers(observer)
+    assert found['vix_deliveries{state="unknown"}'] == 1
+    assert found['vix_deliveries{state="done"}'] == 0
+    assert [found[f'vix_accounts{{state="{state}"}}'] for state in ("ok", "dead", "removed")] == [2, 1, 1]
+    left = {name: value for name, value in found.items() if name.startswith("vix_token_days_left")}
+    assert left == {
+        f'vix_token_days_left{{account="{shop.name}"}}': 12.3,
+        f'vix_token_days_left{{account="{dead.name}"}}': 0.0,
+    }
+    assert found["vix_alerts_waiting"] == 1
+
+
+def test_two_pages_of_one_name_are_one_number(house: House, observer: httpx2.Client) -> None:
+    now = house.services.now()
+    accounts = house.services.accounts
+    for number in (30, 20, 40):
+        ends = now + timedelta(days=number, hours=1)
+        found = Found(str(number), "Shop", {}, ends, None)
+        accounts.connect(accounts.id_for("facebook", found.remote_id), "facebook", found)
+    assert numbers(observer)['vix_token_days_left{account="Shop"}'] == 20.0
 
 
 def test_refusals_are_counted_by_limit(house: House, observer: httpx2.Client) -> None:
