@@ -203,8 +203,8 @@ class DeliveryStore:
         with self._database.read() as connection:
             for account_id in account_ids:
                 mine = (DeliveryRow.account_id == account_id, DeliveryRow.state.not_in(given_up))
-                made = JobRow.select(JobRow.id).where(JobRow.result.is_null(False))
-                query = DeliveryRow.select(DeliveryRow.job_id).where(*mine, DeliveryRow.job_id << made)
+                made = JobRow.select(JobRow.id).where(JobRow.id == DeliveryRow.job_id, JobRow.result.is_null(False))
+                query = DeliveryRow.select(DeliveryRow.job_id).where(*mine, fn.EXISTS(made))
                 latest = query.order_by(DeliveryRow.due_at.desc(), DeliveryRow.seq.desc()).limit(posts)
                 ids = [row.job_id for row in latest.execute(connection)]
                 rows = {row.id: row.result for row in JobRow.select().where(JobRow.id << ids).execute(connection)}
@@ -341,18 +341,22 @@ def _due(now: datetime, but: Collection[str]) -> Any:
         (other.due_at == DeliveryRow.due_at) & (other.seq < DeliveryRow.seq)
     )
     is_leased = (other.next_at > now) | (other.id << list(but)) if but else other.next_at > now
-    is_under_way = other.owner.is_null(False) & is_leased & (other.state << _CLAIMABLE)
+    is_under_way = other.owner.is_null(False) & is_leased
     is_in_front = is_before & (other.state << _IN_LINE) & (other.due_at <= now) & (other.next_at > now)
-    in_the_way = other.select(other.seq).where(is_same_account, is_under_way | is_in_front)
+    # By state, too, or all that an account has ever published is read for each that is due.
+    is_open = other.state << _CLAIMABLE
+    in_the_way = other.select(other.seq).where(is_same_account, is_open, is_under_way | is_in_front)
     until = AccountRow.paused_until
     is_free = until.is_null() | (until <= now) | (until > now + LONGEST_WAIT)  # of a clock that was ahead
-    usable = AccountRow.select(AccountRow.id).where(AccountRow.state == AccountState.OK, is_free)
-    gone = AccountRow.select(AccountRow.id).where(AccountRow.state == AccountState.REMOVED)
-    is_out = (DeliveryRow.state << (State.SENDING, State.ACCEPTED)) & (DeliveryRow.account_id << gone)
+    account = AccountRow.select(AccountRow.id).where(AccountRow.id == DeliveryRow.account_id)
+    is_out = DeliveryRow.state << (State.SENDING, State.ACCEPTED)
+    may_go = account.where(
+        ((AccountRow.state == AccountState.OK) & is_free) | ((AccountRow.state == AccountState.REMOVED) & is_out)
+    )
     query = DeliveryRow.select().where(
         DeliveryRow.state << _CLAIMABLE,
         DeliveryRow.next_at <= now,
-        (DeliveryRow.account_id << usable) | is_out,
+        fn.EXISTS(may_go),
         ~fn.EXISTS(in_the_way),
     )
     if but:

@@ -47,6 +47,39 @@ def fill(path: Path, **counts: int) -> None:
         )
 
 
+def fill_deliveries(path: Path, done: int, waiting: int) -> None:
+    """Connect a page with so many deliveries that are done, and so many that wait for their time."""
+    values = {
+        "seq": "NULL",
+        "id": "'dlv_' || state || n",
+        "job_id": "'job_done' || n",
+        "key_id": "'key' || (n % 3)",
+        "target": "'facebook'",
+        "account_id": "'acc_1'",
+        "state": "state",
+        "spec": "'{}'",
+        "remote": "'{\"link\":\"' || hex(zeroblob(50)) || '\"}'",
+        "owner": "NULL",
+        "due_us": "iif(state = 'ready', 4000000000000000, n)",
+        "next_us": "iif(state = 'ready', 4000000000000000, n)",
+        "sent_us": "iif(state = 'done', n, NULL)",
+        "error": "NULL",
+        "warnings": "'[]'",
+        "ended_us": "iif(state = 'done', n, NULL)",
+    }
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO account VALUES "
+            "('acc_1', 'facebook', '1', 'A', 'ok', '', '', '{}', '[]', NULL, NULL, NULL, 0, 0)"
+        )
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(delivery)")]
+        row = ", ".join(values.get(name, "0") for name in columns)
+        for state, count in (("done", done), ("ready", waiting)):
+            connection.execute(
+                f"{_NUMBERS} INSERT INTO delivery SELECT {row} FROM (SELECT n, ? AS state FROM numbers)", (count, state)
+            )
+
+
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
     """Collect what this thread's connection is told to do, values filled in."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from daemon.accounts.life import Outlook
+from daemon.deliveries.life import NewDelivery, State, Step
 from daemon.jobs import Failure, Job, Limits, Repeat, Status
+from daemon.store.accounts import AccountStore, Found
 from daemon.store.database import Database, open_database
+from daemon.store.deliveries import DeliveryStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
@@ -18,7 +23,7 @@ from daemon.store.retention import KeptFilm, RetentionStore
 from daemon.store.schedules import NewSchedule, ScheduleStore, Slot, SlotState
 from daemon.store.views import JobViews
 from tests.daemon.conftest import new_job
-from tests.daemon.many_jobs import fill, plan, statements
+from tests.daemon.many_jobs import fill, fill_deliveries, plan, statements
 
 _SCAN = re.compile("^SCAN (?!CONSTANT ROW)", re.MULTILINE)
 
@@ -26,6 +31,7 @@ _SCAN = re.compile("^SCAN (?!CONSTANT ROW)", re.MULTILINE)
 @pytest.fixture
 def full_database(vix_database: Database) -> Database:
     fill(vix_database.path, in_queue=300, done=300, failed=30, cancelled=30)
+    fill_deliveries(vix_database.path, done=3_000, waiting=300)
     return vix_database
 
 
@@ -115,7 +121,36 @@ def by_the_clock(database: Database) -> object:
     return store.list("key0"), store.enabled(), store.get(one), store.last(one), store.slots(one, at), store.forget(at)
 
 
-@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune, by_the_clock])
+def publish(database: Database) -> object:
+    """From the outbox, in which thousands are done and hundreds wait."""
+    jobs, outbox, accounts = JobStore(database), DeliveryStore(database), AccountStore(database)
+    asked = replace(new_job(), deliveries=(NewDelivery("facebook", "acc_1", {}),))
+    for _ in range(2):
+        asked_id = jobs.submit(asked).job.id
+        job = jobs.claim("seat.1-ab", asked_id)
+        assert job
+        assert jobs.finish(job.claim, {"clips": []}, film=job.stem)
+    taken = outbox.claim_due("seat.1-ab", 300, ("dlv_1",))
+    assert taken
+    assert outbox.claim_due("seat.1-ab", 300) is None
+    kept = outbox.go_on(taken, Step(State.SENDING, {}), 120)
+    assert kept
+    assert outbox.film_of(kept)
+    kept = outbox.go_on(kept, Step(State.ACCEPTED, {}), 120)
+    assert kept
+    assert outbox.let_go(kept, Step(State.DONE, {}))
+    since = datetime.now(UTC) - timedelta(days=1)
+    assert len(outbox.sent_since("acc_1", since)) == 1
+    assert outbox.shown_clips(["acc_1"], 10) == []
+    account = accounts.get("acc_1")
+    accounts.looked(account, Found("1", "A", {}, None, None), Outlook(), [])
+    accounts.pause("acc_1", since)
+    assert accounts.died(accounts.get("acc_1"), "dead", None)
+    accounts.connect("acc_1", "facebook", Found("1", "A", {}, None, None))
+    return outbox.release_seat("seat"), outbox.tidy(), outbox.page("key1", limit=20)
+
+
+@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune, by_the_clock, publish])
 def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], object]) -> None:
     with statements(full_database) as seen:
         use(full_database)
@@ -130,6 +165,14 @@ def test_the_rows_of_films_are_found_by_their_ids(full_database: Database) -> No
         RetentionStore(full_database).forget_films([KeptFilm("job_done1", "job_done1.1")])
     (update,) = [statement for statement in seen if statement.startswith("UPDATE")]
     assert "(id=?)" in plan(full_database, update)
+
+
+def test_what_is_in_the_way_of_a_delivery_is_found_among_those_that_are_open(full_database: Database) -> None:
+    """Not among all that its page has ever published."""
+    with statements(full_database) as seen:
+        DeliveryStore(full_database).claim_due("seat.1-ab", 300)
+    (asked,) = [statement for statement in seen if statement.startswith("SELECT")]
+    assert "account_id=? AND state=?" in plan(full_database, asked)
 
 
 @pytest.mark.parametrize(
