@@ -12,6 +12,7 @@ import click
 from daemon import __version__
 from daemon.commands import wiring
 from daemon.commands.accounts import accounts, vault
+from daemon.commands.backup import backup, restore
 from daemon.commands.deliveries import alert, deliveries
 from daemon.commands.fonts import fonts
 from daemon.commands.keys import keys
@@ -140,6 +141,8 @@ cli.add_command(accounts)
 cli.add_command(deliveries)
 cli.add_command(vault)
 cli.add_command(alert)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 @cli.command()

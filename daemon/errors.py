@@ -36,6 +36,7 @@ VixError
  │    ├── DatabaseBroken  it cannot be read, opened or written
  │    │    └── DatabaseCorrupt  its file is damaged
  │    └── DiskFull        there is no space left to write to
+ ├── BackupRefused      a file that cannot be restored, here or at all; says why
  ├── SettingsError      the settings contradict each other or reality
  ├── AlreadyRunning     another worker has this data folder
  └── NotYet             what is needed to start is not there yet, and may be in a moment
@@ -331,6 +332,13 @@ class DiskFull(StoreError):
 
     code = "disk_full"
     message = "The disk is full. Free some space and try again."
+
+
+class BackupRefused(VixError):
+    """A file that cannot be restored, here or at all."""
+
+    code = "backup_refused"
+    message = "This backup cannot be restored."
 
 
 class SettingsError(VixError):

@@ -42,6 +42,12 @@ POINTS = {
     "prune_done": "rows are removed, too",
     "key_rotated": "a key has two secrets",
     "slot_committed": "a slot has run, its job and the schedule's turn are on disk",
+    "backup_copied": "the database is copied, the backup is not written",
+    "backup_written": "the backup is whole, and has not its name",
+    "restore_staged": "what is restored is unpacked and checked, nothing is decided",
+    "restore_decided": "it is decided, everything old is in its place",
+    "restore_moved": "the old database is away, the new one not in its place",
+    "restore_placed": "everything new is in its place, the traces are not removed",
     "migration_done": "the tables are new, the program has not used them",
 }
 _armed = ""

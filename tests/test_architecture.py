@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("daemon.accounts", "daemon.deliveries", "daemon.errors", "daemon.facebook", "daemon.failpoints"),
         *("daemon.films", "daemon.store"),
     ),
+    "daemon.backups": ("daemon.backups", "daemon.errors", "daemon.failpoints"),
     "daemon.channels": (),
     "daemon.deliveries.life": (),
     "daemon.describe": ("daemon.deliveries.life", "daemon.estimate", "daemon.jobs", "daemon.links", "daemon.store"),

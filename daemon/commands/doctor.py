@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,6 @@ from daemon.errors import VixError
 from daemon.limits import LEAST_FREE_BYTES
 from daemon.settings import Settings
 from daemon.sources.library import Library
-from daemon.store.database import open_database
 from daemon.store.views import JobViews
 from daemon.store.workers import WorkerStore
 from fonts_cache import GoogleFonts
@@ -73,13 +71,9 @@ def _data(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     yield Finding(free >= LEAST_FREE_BYTES, "data folder", seen, "free some space: a minute of film takes about 30 MB")
 
 
-def _place(settings: Settings) -> Path | str:
-    return settings.database.get_secret_value() or settings.data / "vix.db"
-
-
 def _database(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     try:
-        waiting = JobViews(open_database(_place(settings))).waiting()
+        waiting = JobViews(wiring.database(settings)).waiting()
     except VixError as exc:
         yield Finding(False, "database", str(exc), f"look at {settings.data / 'vix.db'}")
     else:
@@ -146,7 +140,7 @@ def _google(google: GoogleFonts | None) -> str:
 def _worker(settings: Settings, ffmpeg: FFmpeg) -> Iterator[Finding]:
     now = datetime.now(UTC)
     try:
-        workers = [one for one in WorkerStore(open_database(_place(settings))).all() if one.is_alive(now)]
+        workers = [one for one in WorkerStore(wiring.database(settings)).all() if one.is_alive(now)]
     except VixError:  # the database has a line of its own
         workers = []
     said = [f"process {worker.about.get('pid')}, heard of {worker.silent_s(now):.0f} s ago" for worker in workers]

@@ -22,6 +22,7 @@ from daemon.settings import Settings, load, misspelt
 if TYPE_CHECKING:
     from daemon.accounts.facebook import FacebookAccounts
     from daemon.accounts.watch import TokenWatch
+    from daemon.backups.swap import Swap
     from daemon.deliveries.dispatch import Dispatch
     from daemon.facebook.graph import Graph
     from daemon.jobs import Job
@@ -112,10 +113,57 @@ def queue_target(settings: Settings) -> str | Path:
 
 
 def database(settings: Settings) -> Database:
-    """Open the database, bringing it up to date."""
+    """Open the database, bringing it up to date.
+
+    Raises:
+        NotYet: a backup is being restored.
+        StoreError: it cannot be used.
+    """
     from daemon.store.database import open_database
 
-    return open_database(settings.database.get_secret_value() or settings.data / "vix.db")
+    be_present(settings)
+    return open_database(database_target(settings))
+
+
+def database_target(settings: Settings) -> Path | str:
+    """Where the database is."""
+    return settings.database.get_secret_value() or settings.data / "vix.db"
+
+
+def be_present(settings: Settings) -> None:
+    """Keep a restore away from the data folder for as long as this process lives, after ending one that was cut off.
+
+    Raises:
+        NotYet, AlreadyRunning: one is under way.
+        SettingsError: the folder cannot be used.
+    """
+    from daemon.backups import presence
+
+    try:
+        if (cut_off := swap(settings)).is_decided:
+            with presence.alone(settings.data):
+                if cut_off.is_decided:
+                    cut_off.finish()
+        presence.enter(settings.data)
+    except OSError as exc:
+        raise _unwritable(settings.data, exc.strerror) from exc
+
+
+def swap(settings: Settings) -> Swap:
+    """What puts a backup in the place of what is there."""
+    from daemon.backups.swap import Swap
+
+    return Swap(settings.data, backed_up(settings))
+
+
+def backed_up(settings: Settings) -> dict[str, Path]:
+    """The files of a backup by their names in it; the first is there in each."""
+    from daemon.targets import scheme, sqlite_path
+
+    target = database_target(settings)
+    place = {"vix.db": sqlite_path(target).absolute()} if scheme(target) == "sqlite" else {}
+    keys = {"secret": settings.data / "secret", "vault.key": vault_key_file(settings)}
+    return place | {"catalogue.json": settings.catalogue} | keys
 
 
 def key_store(settings: Settings, opened: Database | None = None) -> KeyStore:

@@ -12,6 +12,7 @@ from daemon.store.tables import AccountRow, DeliveryRow
 
 ACCOUNT_OK = "ok"
 FAILED_CODE = "delivery_failed"
+RESTORED_CODE = "restored"  # it comes from a backup, and may be published since
 _OVER = (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -38,6 +39,8 @@ def begin(connection: Any, job_id: str, now: datetime) -> bool:
     for row in list(DeliveryRow.select().where(*mine).execute(connection)):
         due_at = max(row.due_at, now)
         state = State.READY if is_usable(connection, row.account_id) else State.HELD
+        if (row.error or {}).get("code") == RESTORED_CODE:
+            state = State.UNKNOWN
         DeliveryRow.update(state=state, due_at=due_at, next_at=due_at).where(DeliveryRow.seq == row.seq).execute(
             connection
         )

@@ -31,6 +31,7 @@ from tests.daemon.workers import eventually, is_rendering, submit, worker
 from tests.fakes.n8n import N8n
 from tests.faults.processes import api, dies, run_script, script_dies
 from tests.faults.publish_kills import PUBLISHING_POINTS
+from tests.faults.test_31_backups import BACKUP_POINTS, RESTORE_POINTS
 
 SUBMITTING = {"submit_before_commit", "submit_committed", "ring_done"}  # row 2
 MAKING = {"prepare_done", "render_begun", "render_half", "film_made", "film_published", "thumbnail_made"}
@@ -41,11 +42,24 @@ CALLING = {"callback_claimed", "callback_sent", "callback_written"}
 PRUNING = {"prune_before_files", "prune_files_gone", "prune_done"}
 BY_THE_CLOCK = {"slot_committed"}
 PUBLISHING = set(PUBLISHING_POINTS)  # in test_16_publish_kills.py
+BACKUPS = {*BACKUP_POINTS, *RESTORE_POINTS}  # in test_31_backups.py
 OTHERS = {"key_rotated", "migration_done"}
 
 
 def test_every_point_has_its_test() -> None:
-    groups = [SUBMITTING, MAKING, WRITING, RETURNING, ASKING, CALLING, PRUNING, BY_THE_CLOCK, PUBLISHING, OTHERS]
+    groups = [
+        SUBMITTING,
+        MAKING,
+        WRITING,
+        RETURNING,
+        ASKING,
+        CALLING,
+        PRUNING,
+        BY_THE_CLOCK,
+        PUBLISHING,
+        BACKUPS,
+        OTHERS,
+    ]
     assert sorted(name for group in groups for name in group) == sorted(POINTS)
 
 
