@@ -87,7 +87,7 @@ def vault() -> None:
 def rotate() -> None:
     """Encrypt all secrets anew: with a new key of the key file, or with the first of VIX_VAULT_KEY, before which you
     have put a new one."""
-    from daemon.commands import wiring
+    from daemon.commands import places, wiring
     from daemon.vault import KeyFile
 
     settings = wiring.ready_settings()
@@ -95,11 +95,11 @@ def rotate() -> None:
     if settings.vault_key:
         click.echo(f"{kept.reseal()} secrets are encrypted with the first of VIX_VAULT_KEY; the others can go.")
         return
-    file = KeyFile(wiring.vault_key_file(settings))
+    file = KeyFile(places.vault_key_file(settings))
     file.add()
     count = kept.reseal()
     file.keep_first()
-    click.echo(f"{count} secrets are encrypted with a new key, in {wiring.vault_key_file(settings)}. Back it up.")
+    click.echo(f"{count} secrets are encrypted with a new key, in {places.vault_key_file(settings)}. Back it up.")
 
 
 def _hidden(what: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon import __version__, failpoints
-from daemon.commands import wiring
+from daemon.commands import places, wiring
 from daemon.commit import running_commit
 from daemon.errors import BackupRefused, SettingsError
 from daemon.settings import Settings
@@ -31,9 +31,9 @@ def backup(file: Path, with_keys: bool) -> None:
     from daemon.backups import archive
     from daemon.store import snapshot
 
-    settings = wiring.ready_settings()
+    settings = wiring.ready_settings(as_owner=False)
     database = _database_file(settings)
-    wiring.be_present(settings)
+    places.be_present(settings)
     if not database.exists():
         raise SettingsError(f"there is nothing to back up: {database} is not there")
     secret, vault_keys = _secret(settings), _vault_keys(settings)
@@ -68,7 +68,7 @@ def restore(file: Path) -> None:
     from daemon.backups import presence
     from daemon.worker.lock import WorkerLock
 
-    settings = wiring.ready_settings()
+    settings = wiring.ready_settings(as_owner=False)
     _database_file(settings)
     try:
         with presence.alone(settings.data), WorkerLock(settings.data / "worker.lock"):
@@ -80,7 +80,7 @@ def restore(file: Path) -> None:
 
 def _restore(settings: Settings, file: Path) -> None:
     """Everything that can go wrong does so beside what is there."""
-    swap = wiring.swap(settings)
+    swap = places.swap(settings)
     if swap.is_decided:
         click.echo(f"A restore that was cut off is finished first; what was there is in {swap.finish()}.")
     swap.begin()
@@ -110,7 +110,7 @@ def _unpack(settings: Settings, file: Path, folder: Path) -> Manifest | None:
     if is_plain:
         shutil.copyfile(file, folder / "vix.db")
         return None
-    manifest = archive.unpack(file, folder, wiring.backed_up(settings))
+    manifest = archive.unpack(file, folder, places.backed_up(settings))
     if "vix.db" not in manifest.files:
         raise BackupRefused("This backup lacks vix.db.")
     return manifest
@@ -163,7 +163,7 @@ def _keys_fit(settings: Settings, manifest: Manifest, folder: Path) -> list[str]
 
 
 def _database_file(settings: Settings) -> Path:
-    place = wiring.backed_up(settings).get("vix.db")
+    place = places.backed_up(settings).get("vix.db")
     if place is None:
         raise SettingsError(
             "VIX_DATABASE names a server, which has tools of its own for this: pg_dump and pg_restore, or mysqldump "
@@ -182,7 +182,7 @@ def _secret(settings: Settings) -> str:
 def _vault_keys(settings: Settings) -> list[str]:
     from daemon.vault import split_keys
 
-    path = wiring.vault_key_file(settings)
+    path = places.vault_key_file(settings)
     given = settings.vault_key.get_secret_value()
     return split_keys(given or (path.read_text("ascii", "replace") if path.exists() else ""))
 

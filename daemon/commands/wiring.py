@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon import __version__, failpoints, logs
+from daemon.commands import places
 from daemon.commit import running_commit
 from daemon.errors import SettingsError, UrlRefused
 from daemon.settings import Settings, load, misspelt
@@ -22,7 +23,6 @@ from daemon.settings import Settings, load, misspelt
 if TYPE_CHECKING:
     from daemon.accounts.facebook import FacebookAccounts
     from daemon.accounts.watch import TokenWatch
-    from daemon.backups.swap import Swap
     from daemon.deliveries.dispatch import Dispatch
     from daemon.facebook.graph import Graph
     from daemon.jobs import Job
@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 _NICENESS = 10
 
 
-def ready_settings(library: Path | None = None) -> Settings:
-    """Read the settings of a command that works in the data folder, which is there afterwards.
+def ready_settings(library: Path | None = None, *, as_owner: bool = True) -> Settings:
+    """Read the settings of a command that works in the data folder, which is there afterwards; root works on as its
+    owner, unless it is not `as_owner`.
 
     Raises:
         SettingsError: something is set wrongly, or the data folder cannot be written.
@@ -62,10 +63,11 @@ def ready_settings(library: Path | None = None) -> Settings:
     try:
         settings.data.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        raise _unwritable(settings.data, exc.strerror) from exc
-    _be_the_owner(settings.data)
+        raise places.unwritable(settings.data, exc.strerror) from exc
+    if as_owner:
+        _be_the_owner(settings.data)
     if not os.access(settings.data, os.W_OK | os.X_OK):
-        raise _unwritable(settings.data, os.strerror(errno.EACCES))
+        raise places.unwritable(settings.data, os.strerror(errno.EACCES))
     return settings.model_copy(update={"library": library.absolute()}) if library else settings
 
 
@@ -96,12 +98,6 @@ def configure_logs(settings: Settings) -> None:
     logs.configure(settings.log_level, settings.log_format, settings.secrets())
 
 
-def _unwritable(folder: Path, reason: str | None) -> SettingsError:
-    return SettingsError(
-        f"the data folder {folder} cannot be written: {reason}. Set VIX_DATA to a folder that you may write to."
-    )
-
-
 def command(name: str) -> list[str]:
     """The command line that runs another command of ours as a process."""
     return [sys.executable, "-P", "-m", "daemon", name]
@@ -121,49 +117,8 @@ def database(settings: Settings) -> Database:
     """
     from daemon.store.database import open_database
 
-    be_present(settings)
-    return open_database(database_target(settings))
-
-
-def database_target(settings: Settings) -> Path | str:
-    """Where the database is."""
-    return settings.database.get_secret_value() or settings.data / "vix.db"
-
-
-def be_present(settings: Settings) -> None:
-    """Keep a restore away from the data folder for as long as this process lives, after ending one that was cut off.
-
-    Raises:
-        NotYet, AlreadyRunning: one is under way.
-        SettingsError: the folder cannot be used.
-    """
-    from daemon.backups import presence
-
-    try:
-        if (cut_off := swap(settings)).is_decided:
-            with presence.alone(settings.data):
-                if cut_off.is_decided:
-                    cut_off.finish()
-        presence.enter(settings.data)
-    except OSError as exc:
-        raise _unwritable(settings.data, exc.strerror) from exc
-
-
-def swap(settings: Settings) -> Swap:
-    """What puts a backup in the place of what is there."""
-    from daemon.backups.swap import Swap
-
-    return Swap(settings.data, backed_up(settings))
-
-
-def backed_up(settings: Settings) -> dict[str, Path]:
-    """The files of a backup by their names in it; the first is there in each."""
-    from daemon.targets import scheme, sqlite_path
-
-    target = database_target(settings)
-    place = {"vix.db": sqlite_path(target).absolute()} if scheme(target) == "sqlite" else {}
-    keys = {"secret": settings.data / "secret", "vault.key": vault_key_file(settings)}
-    return place | {"catalogue.json": settings.catalogue} | keys
+    places.be_present(settings)
+    return open_database(places.database_target(settings))
 
 
 def key_store(settings: Settings, opened: Database | None = None) -> KeyStore:
@@ -238,12 +193,7 @@ def vault(settings: Settings, opened: Database) -> Vault:
     from daemon.vault import KeyFile, Vault, split_keys
 
     given = split_keys(settings.vault_key.get_secret_value())
-    return Vault(VaultStore(opened), (lambda: given) if given else KeyFile(vault_key_file(settings)).read)
-
-
-def vault_key_file(settings: Settings) -> Path:
-    """Where the vault's keys are unless they are set."""
-    return settings.data / "vault.key"
+    return Vault(VaultStore(opened), (lambda: given) if given else KeyFile(places.vault_key_file(settings)).read)
 
 
 def facebook_accounts(settings: Settings, opened: Database) -> FacebookAccounts:
