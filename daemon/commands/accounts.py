@@ -103,8 +103,10 @@ def rotate() -> None:
 
 
 def _hidden(what: str) -> str:
-    """Ask for a secret without showing it; without a terminal, it is the next line of the input."""
-    return str(click.prompt(what, hide_input=sys.stdin.isatty(), default="", show_default=False, err=True))
+    """Ask for a secret without showing it; where nobody is at a terminal, it is the next line of the input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    return str(click.prompt(what, hide_input=True, default="", show_default=False, err=True))
 
 
 def _store() -> AccountStore:

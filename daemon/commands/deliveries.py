@@ -22,7 +22,7 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--state", type=click.Choice([*State]), help="Only those in this state.")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST), help="So many, the newest.")
 def list_deliveries(state: str | None, limit: int) -> None:
     """List deliveries of all keys, the newest first."""
