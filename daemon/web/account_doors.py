@@ -10,7 +10,7 @@ from render.errors import SpecError
 
 _AT = "2026-11-21T09:00:00.000+00:00"
 _ACCOUNT = {
-    "id": "acc_4v8s2k0q9x7m",
+    "id": "acc_815ad67d0555e795",
     "kind": "facebook",
     "remote_id": "900000000001",
     "name": "My Page",
@@ -25,7 +25,7 @@ _ACCOUNT = {
     "connected_at": _AT,
 }
 _ACCOUNT_ID = Parameter(
-    "account_id", "path", "The account.", {"type": "string", "pattern": "^acc_[a-z0-9]{12}$"}, _ACCOUNT["id"]
+    "account_id", "path", "The account.", {"type": "string", "pattern": "^acc_[a-z0-9]{12,40}$"}, _ACCOUNT["id"]
 )
 _APP = {"app_id": "1234567890", "app_secret": "0123456789abcdef0123456789abcdef"}
 _BASE = "https://films.example.org"

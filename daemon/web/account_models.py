@@ -40,7 +40,7 @@ class Login(Strict):
 class AccountShape(Shape):
     """A page that films are published on, without its token."""
 
-    id: Annotated[str, Field(pattern="^acc_[a-z0-9]{12}$")]
+    id: Annotated[str, Field(pattern="^acc_[a-z0-9]{12,40}$")]
     kind: str
     remote_id: str = Field(description="What the far side calls it.")
     name: str

@@ -17,7 +17,7 @@ from daemon.web.admin_bodies import read_model
 from daemon.web.answers import Answer, listing
 from daemon.web.call import Call
 
-_ID = re.compile(r"acc_[a-z0-9]{12}")
+_ID = re.compile(r"acc_[a-z0-9]{12,40}")
 
 
 async def admin_accounts(call: Call) -> Response:

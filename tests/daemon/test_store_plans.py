@@ -19,6 +19,7 @@ from daemon.store.deliveries import DeliveryStore
 from daemon.store.events import EventStore
 from daemon.store.jobs import JobStore
 from daemon.store.keys import KeyStore
+from daemon.store.notices import AlertStore
 from daemon.store.retention import KeptFilm, RetentionStore
 from daemon.store.schedules import NewSchedule, ScheduleStore, Slot, SlotState
 from daemon.store.views import JobViews
@@ -150,7 +151,16 @@ def publish(database: Database) -> object:
     return outbox.release_seat("seat"), outbox.tidy(), outbox.page("key1", limit=20)
 
 
-@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune, by_the_clock, publish])
+def sensors(database: Database) -> object:
+    """What anybody may ask for, and what is asked for every minute."""
+    views, deliveries, at = JobViews(database), DeliveryStore(database), datetime(2026, 3, 4, tzinfo=UTC)
+    last = views.page("key1", statuses=[Status.DONE], limit=1)
+    shown = deliveries.page("key1", states=[State.UNKNOWN], limit=20, before=500)
+    waiting = AlertStore(database, lambda: at).waiting(), ScheduleStore(database).enabled("key1")
+    return last, shown, waiting, views.waiting(), views.delivering(), deliveries.count(State.UNKNOWN)
+
+
+@pytest.mark.parametrize("use", [submit, work, change, tidy, status, pages, prune, by_the_clock, publish, sensors])
 def test_nothing_is_scanned(full_database: Database, use: Callable[[Database], object]) -> None:
     with statements(full_database) as seen:
         use(full_database)

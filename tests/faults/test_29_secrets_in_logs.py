@@ -6,6 +6,7 @@ import re
 import secrets
 from pathlib import Path
 
+import httpx2
 import pytest
 from cryptography.fernet import Fernet
 
@@ -101,10 +102,10 @@ def ask_everything(run: Service, far: N8n, master: str, query: str, header: str,
 
 def test_no_secret_of_an_account_gets_out(tmp_path: Path, library: Path) -> None:
     """A page is connected, wrongly and rightly, films are published on it, its token dies, and an alarm is sent."""
-    password, vault_key = canary(), Fernet.generate_key().decode()
+    password, master, vault_key = canary(), canary(), Fernet.generate_key().decode()
     with facebook() as far, n8n() as channel, service(
         tmp_path / "s", library, facebook_url=far.url, vault_key=vault_key, log_level="DEBUG",
-        alert_urls=f"json://alarm:{password}@127.0.0.1:{channel.port}/hook", master_key=canary(),
+        alert_urls=f"json://alarm:{password}@127.0.0.1:{channel.port}/hook", master_key=master,
     ) as run:  # fmt: skip
         run.start_api()
         run.start_worker()
@@ -118,6 +119,7 @@ def test_no_secret_of_an_account_gets_out(tmp_path: Path, library: Path) -> None
         command("accounts", "add", "facebook", "--app-id", APP_ID, typed=f"{token}\nwrong-{APP_SECRET}\n")
         command("accounts", "add", "facebook", "--app-id", "999", typed=f"{token}\n{APP_SECRET}\n")
         assert "Page 1" in command("accounts", "add", "facebook", "--app-id", APP_ID, typed=f"{token}\n{APP_SECRET}\n")
+        said += connect_over_http(run, master, token)
         spec = {"video": {"duration": 4}, "output": {"width": 540, "height": 960}, "publish": {"facebook": {}}}
         first = run.submit(spec)["job_id"]
         assert run.ended(first)["status"] == "done"
@@ -139,5 +141,37 @@ def test_no_secret_of_an_account_gets_out(tmp_path: Path, library: Path) -> None
     assert "cannot be published on" in channel.heard[0].body.decode()
     for name, text in {"log": logged, "answers": "".join(said), "database": stored.decode("latin-1")}.items():
         assert found_in(text) == "", name
-        for secret in (password, vault_key):
+        for secret in (password, master, vault_key):
             assert secret not in text, name
+
+
+def connect_over_http(run: Service, master: str, token: str) -> list[str]:
+    """Connect pages as the page for it does, wrongly and rightly, by a token and by logging in; what was answered."""
+    said: list[str] = []
+
+    def ask(method: str, path: str, **options: object) -> httpx2.Response:
+        answer = run.request(method, path, headers={"X-Master-Key": master}, **options)
+        said.append(f"{answer.status_code} {answer.text}")
+        return answer
+
+    app = {"app_id": APP_ID, "app_secret": APP_SECRET}
+    for body in (
+        {"token": token, **app, "app_secret": f"wrong-{APP_SECRET}"},
+        {"token": f"{token} x", **app},
+        {"token": [token], "app_id": APP_SECRET, "app_secret": {"a": APP_SECRET}},
+    ):
+        assert ask("POST", "/admin/accounts", json=body).status_code == 422
+    (page,) = ask("POST", "/admin/accounts", json={"token": token, **app}).json()["items"]
+    begun = ask("POST", "/admin/accounts/facebook/connect", json=app)
+    back = httpx2.get(begun.json()["login_url"], trust_env=False).headers["location"]
+    path = "/admin/accounts/facebook/connect?" + back.partition("?")[2]
+    word = begun.headers["set-cookie"].partition("=")[2].partition(";")[0]
+    for cookie, status in (("x", 401), (word, 200), (word, 401)):
+        answer = run.request("GET", path, headers={"Cookie": f"vix_login={cookie}"})
+        assert answer.status_code == status
+        said.append(answer.text)
+        assert word not in answer.text
+    for method, where in (("GET", ""), ("POST", f"/{page['id']}/test")):
+        assert ask(method, f"/admin/accounts{where}").status_code == 200
+    assert ask("GET", "/admin/audit").status_code == 200
+    return said

@@ -37,7 +37,7 @@ class Place:
             assert secret not in answer.text
         if status == 204:
             return {}
-        hold(method, re.sub("acc_[a-z0-9]{12}", "{account_id}", path), status, answer.json())
+        hold(method, re.sub("acc_[a-z0-9]{12,40}", "{account_id}", path), status, answer.json())
         return dict(answer.json())
 
     def connect(self, **more: Any) -> list[dict[str, Any]]:
