@@ -16,7 +16,9 @@ from daemon.store.notices import AlertStore
 EVERY_S = 20.0
 _AT_A_TIME = 20
 _WAITS_S = (60, 300, 900, 3600, *[4 * 3600] * 18)  # three days
-_LONGEST_S = 90.0
+_LIMIT_S = 60.0
+_TO_START_S = 60.0  # of a small machine, which makes a film beside
+_TAKEN_FOR_S = 300.0  # longer than telling one may take
 _log = logging.getLogger(__name__)
 
 
@@ -25,13 +27,14 @@ def split_urls(text: str) -> list[str]:
     return [url for url in re.split(r"\s+|,(?=\s*[a-z][a-z0-9+.-]*://)", text.strip()) if url]
 
 
-def tell(urls: Sequence[str], subject: str, body: str) -> bool:
-    """Send one message; False where no channel has taken it."""
+def tell(urls: Sequence[str], subject: str, body: str, *, limit_s: float = _LIMIT_S) -> bool:
+    """Send one message; False where no channel has taken it within `limit_s`."""
     command = [sys.executable, "-P", "-m", "daemon.channels"]
-    told = json.dumps({"urls": list(urls), "subject": subject, "body": body})
+    told = json.dumps({"urls": list(urls), "subject": subject, "body": body, "limit_s": limit_s})
+    longest_s = limit_s + _TO_START_S
     try:
         done = subprocess.run(
-            command, input=told, capture_output=True, text=True, timeout=_LONGEST_S, check=False, cwd=os.getcwd()
+            command, input=told, capture_output=True, text=True, timeout=longest_s, check=False, cwd=os.getcwd()
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         _log.error("No channel could be asked.", extra={"action": "alert_error", "reason": type(exc).__name__})
@@ -43,7 +46,7 @@ def tell(urls: Sequence[str], subject: str, body: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Carries what waits in `store`; an alert is told once one of the channels has taken it."""
+    """Carries what waits in `store`; an alert is told once one of the channels has taken it, by one worker of all."""
 
     store: AlertStore
     urls: Sequence[str] = field(repr=False)
@@ -55,6 +58,8 @@ class Alerts:
             StoreError: the table cannot be read or written.
         """
         for alert in self.store.due(_AT_A_TIME):
+            if not self.store.take(alert, _TAKEN_FOR_S):
+                continue
             if tell(self.urls, alert.subject, alert.body):
                 self.store.done(alert)
             elif alert.tries >= len(_WAITS_S):

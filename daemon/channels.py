@@ -1,11 +1,14 @@
 """`python -m daemon.channels`: tells an operator something through Apprise, in a process of its own, as Apprise takes
-36 MB of memory. Reads JSON from its input (`urls`, `subject`, `body`) and writes how many channels have taken it."""
+36 MB of memory. Reads JSON from its input (`urls`, `subject`, `body`, `limit_s`) and writes how many channels have
+taken it by then."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+import threading
+import time
 
 
 def main() -> int:
@@ -14,8 +17,20 @@ def main() -> int:
 
     logging.disable(logging.CRITICAL)  # it writes down whole URLs, which hold secrets
     told = json.load(sys.stdin)
-    taken = sum(_send(apprise, url, told["subject"], told["body"]) for url in told["urls"])
-    sys.stdout.write(json.dumps({"taken": taken, "of": len(told["urls"])}))
+    taken: list[str] = []
+
+    def send(url: str) -> None:
+        if _send(apprise, url, told["subject"], told["body"]):
+            taken.append(url)
+
+    # Beside each other: one that hangs must not keep the others from being told, nor have them told again and again.
+    threads = [threading.Thread(target=send, args=(url,), daemon=True) for url in told["urls"]]
+    for thread in threads:
+        thread.start()
+    until_s = time.monotonic() + told["limit_s"]
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
+    sys.stdout.write(json.dumps({"taken": len(taken), "of": len(told["urls"])}))
     return 0 if taken else 1
 
 

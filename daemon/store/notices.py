@@ -16,6 +16,11 @@ from daemon.store.keys import OPERATOR
 from daemon.store.tables import AlertRow, utc_now
 from daemon.strict_json import dump
 
+# Longer than an alert is put off: what waits for longer was written by a clock that was ahead.
+_LONGEST_WAIT = timedelta(days=1)
+# Beyond what is kept otherwise: nobody carries these any more.
+_FORGOTTEN_AFTER = timedelta(days=4)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -60,6 +65,7 @@ class Alert:
     subject: str
     body: str
     tries: int
+    next_at: datetime
     created_at: datetime
 
 
@@ -77,11 +83,20 @@ class AlertStore:
 
     def due(self, limit: int) -> builtins.list[Alert]:
         """The alerts whose time has come, the oldest first."""
-        waiting = (AlertRow.done_at.is_null(), AlertRow.next_at <= self._clock())
+        now = self._clock()
+        is_due = (AlertRow.next_at <= now) | (AlertRow.next_at > now + _LONGEST_WAIT)
+        waiting = (AlertRow.done_at.is_null(), is_due)
         with self._database.read() as connection:
             query = AlertRow.select().where(*waiting).order_by(AlertRow.seq).limit(limit)
             rows = list(query.execute(connection))
-        return [Alert(row.seq, row.subject, row.body, row.tries, row.created_at) for row in rows]
+        return [Alert(row.seq, row.subject, row.body, row.tries, row.next_at, row.created_at) for row in rows]
+
+    def take(self, alert: Alert, for_s: float) -> bool:
+        """Keep an alert from all others for a while; False where somebody else has it, or it was told."""
+        mine = (AlertRow.seq == alert.seq, AlertRow.next_at == alert.next_at, AlertRow.done_at.is_null())
+        with self._database.write() as connection:
+            until = self._clock() + timedelta(seconds=for_s)
+            return bool(AlertRow.update(next_at=until).where(*mine).execute(connection))
 
     def waiting(self) -> int:
         """Count the alerts that nobody was told yet."""
@@ -101,6 +116,7 @@ class AlertStore:
             AlertRow.update(changes).where(AlertRow.seq == alert.seq).execute(connection)
 
     def forget(self, before: datetime) -> None:
-        """Remove the alerts that were told before a time."""
+        """Remove the alerts that were told before a time, and those that nobody has carried for long before it."""
+        old = (AlertRow.done_at < before) | (AlertRow.created_at < before - _FORGOTTEN_AFTER)
         with self._database.write() as connection:
-            AlertRow.delete().where(AlertRow.done_at < before).execute(connection)
+            AlertRow.delete().where(old).execute(connection)
