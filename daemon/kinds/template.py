@@ -144,10 +144,9 @@ def _first_usable_style(
     """Compile with the named style, or with the first in the seed's order that holds a usable clip."""
     styles = [spec.video.style]
     if spec.video.style == RANDOM:
-        styles = sorted(
-            sources.library.styles(),
-            key=lambda style: (not _has_fresh(style, sources), seeded_share(seed, "style", style)),
-        )
+        styles = sorted(sources.library.styles(), key=lambda style: seeded_share(seed, "style", style))
+        fresh = next((style for style in styles if _has_fresh(style, seed, sources)), None) if sources.shown else None
+        styles.sort(key=lambda style: style != fresh)
     for style in styles:
         try:
             clips = _usable(style, seed, sources)
@@ -169,12 +168,19 @@ def _usable(style: str, seed: int, sources: Sources) -> Iterator[Clip]:
         return _shown_lately(style, clip.name, sources), seeded_share(seed, "clip", clip.name)
 
     for path in sorted(sources.library.clips(style), key=place):
-        try:
-            inspection = sources.catalogue.inspection(path)
-        except FileNotFoundError:
-            continue
-        if not inspection.defect and inspection.info is not None and inspection.info.video is not None:
-            yield Clip(inspection.info, inspection.info.video, inspection.focus)
+        if (clip := _clip(path, sources)) is not None:
+            yield clip
+
+
+def _clip(path: Path, sources: Sources) -> Clip | None:
+    """A clip, or None where it cannot be used."""
+    try:
+        inspection = sources.catalogue.inspection(path)
+    except FileNotFoundError:
+        return None
+    if inspection.defect or inspection.info is None or inspection.info.video is None:
+        return None
+    return Clip(inspection.info, inspection.info.video, inspection.focus)
 
 
 def _shown_lately(style: str, name: str, sources: Sources) -> int:
@@ -183,8 +189,12 @@ def _shown_lately(style: str, name: str, sources: Sources) -> int:
     return len(sources.shown) - sources.shown.index(clip) if clip in sources.shown else 0
 
 
-def _has_fresh(style: str, sources: Sources) -> bool:
-    return any(not _shown_lately(style, clip.name, sources) for clip in sources.library.clips(style))
+def _has_fresh(style: str, seed: int, sources: Sources) -> bool:
+    """Whether a style has a clip that was not shown lately and can be used; the first in the seed's order is looked at
+    first, as the film would take it."""
+    fresh = [clip for clip in sources.library.clips(style) if not _shown_lately(style, clip.name, sources)]
+    fresh.sort(key=lambda clip: seeded_share(seed, "clip", clip.name))
+    return any(_clip(path, sources) is not None for path in fresh)
 
 
 def _shown_again(style: str, timeline: Timeline, sources: Sources) -> list[str]:

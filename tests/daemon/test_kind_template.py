@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,47 @@ def test_a_style_without_clips_is_told_before_anything_is_queued(root: Path, ffm
     found = sources(root, ffmpeg)
     with pytest.raises(SpecError, match="holds no clips yet"):
         read({"video": {"style": "empty"}}, found.library, found.fonts)
+
+
+class TestShownLately:
+    """Clips that the page's latest posts have shown come last, the latest at the very end."""
+
+    @staticmethod
+    def lately(root: Path, ffmpeg: FFmpeg, *shown: str) -> Sources:
+        return replace(sources(root, ffmpeg), shown=shown)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_others_are_taken_first(self, root: Path, ffmpeg: FFmpeg, seed: int) -> None:
+        video = {"duration": 2, "style": "rain"}
+        film = made(self.lately(root, ffmpeg, "rain/a.mp4"), seed, video=video)
+        assert (names(film), film.warnings) == (["b.mp4"], ())
+        film = made(self.lately(root, ffmpeg, "rain/b.mp4"), seed, video=video)
+        assert (names(film), film.warnings) == (["a.mp4"], ())
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_where_all_were_shown_the_latest_comes_last(self, root: Path, ffmpeg: FFmpeg, seed: int) -> None:
+        video = {"duration": 2, "style": "rain"}
+        film = made(self.lately(root, ffmpeg, "rain/a.mp4", "rain/b.mp4"), seed, video=video)
+        assert names(film) == ["b.mp4"]
+        assert "b.mp4" in film.warnings[0]
+        assert "a.mp4" not in film.warnings[0]
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_style_that_has_others_is_taken_first(self, root: Path, ffmpeg: FFmpeg, seed: int) -> None:
+        found = self.lately(root, ffmpeg, "snow/c.mp4")
+        assert made(found, seed, video={"duration": 1}).choices["style"] == "rain"
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_clip_that_cannot_be_used_is_none_of_the_others(self, root: Path, ffmpeg: FFmpeg, seed: int) -> None:
+        found = self.lately(root, ffmpeg, "rain/a.mp4", "rain/b.mp4")
+        film = made(found, seed, video={"duration": 1})
+        assert (film.choices["style"], film.warnings) == ("snow", ())
+
+    def test_the_same_name_in_another_style_is_another_clip(self, root: Path, ffmpeg: FFmpeg) -> None:
+        film = made(self.lately(root, ffmpeg, "snow/a.mp4"), 1, video={"duration": 8, "style": "rain"})
+        assert film.warnings == ()
+
+    def test_the_same_seed_and_the_same_posts_are_the_same_film(self, root: Path, ffmpeg: FFmpeg) -> None:
+        shown = ("rain/b.mp4", "snow/c.mp4")
+        one, two = (made(self.lately(root, ffmpeg, *shown), 4, video={"duration": 4}) for _ in range(2))
+        assert one.timeline == two.timeline
