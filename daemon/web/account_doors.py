@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.errors import AccountRefused, LoginRefused, SettingsError, UnknownAccount, VaultLocked
+from daemon.errors import AccountRefused, SettingsError, UnknownAccount
 from daemon.web import account_models, accounts, accounts_page, login
 from daemon.web.access import ADMIN, ADMIN_PAGE, ADMIN_RETURN
 from daemon.web.door import Door, Manual, Parameter, Reply
@@ -28,6 +28,7 @@ _ACCOUNT_ID = Parameter(
     "account_id", "path", "The account.", {"type": "string", "pattern": "^acc_[a-z0-9]{12,40}$"}, _ACCOUNT["id"]
 )
 _APP = {"app_id": "1234567890", "app_secret": "0123456789abcdef0123456789abcdef"}
+_HTML = ("text/html",)
 _BASE = "https://films.example.org"
 
 _LIST = Manual(
@@ -78,18 +79,23 @@ _END = Manual(
     "Accounts",
     "Where Facebook sends the browser back to. No key is needed, but an address that VIX_ADMIN_ALLOW lists, a state "
     "that was begun here, and the cookie of the browser that did.",
-    {200: Reply("A page that names what was connected.", media_types=("text/html",))},
+    {
+        200: Reply("A page that names what was connected.", media_types=_HTML),
+        401: Reply("A page: it is no login that was begun here, by this browser, a moment ago.", media_types=_HTML),
+        422: Reply("A page: Facebook, or the person there, has said no.", media_types=_HTML),
+        503: Reply("A page: it could not be kept now.", media_types=_HTML),
+        507: Reply("A page: the disk is full.", media_types=_HTML),
+    },
     parameters=(
         Parameter("state", "query", "As it was sent to Facebook.", {"type": "string"}, "aBcDeF"),
         Parameter("code", "query", "Facebook's, good once.", {"type": "string"}, "AQD..."),
         Parameter("error", "query", "In the place of these, where it came to nothing.", {"type": "string"}, "denied"),
     ),
-    errors=(LoginRefused, AccountRefused, VaultLocked),
 )
 _PAGE = Manual(
     "Accounts",
     "A page on which an operator connects, tests and disconnects accounts. It has no data and asks for the master key.",
-    {200: Reply("A page.", media_types=("text/html",))},
+    {200: Reply("A page.", media_types=_HTML)},
 )
 
 ACCOUNT_DOORS = (
