@@ -166,6 +166,12 @@ class FacebookSession:
             return (*notes, "Facebook has taken the film and is still processing it")
         return Later(self._ask_again_s)
 
+    def _keep_at_times(self, keep: Keep) -> None:
+        """Say that somebody is at it, while bytes are on their way."""
+        if time.monotonic() - self._kept_at >= _KEEP_EVERY_S:
+            self._kept_at = time.monotonic()
+            keep(self.remote)
+
     def _is_out(self, status: VideoStatus) -> bool:
         return status.is_published or (status.is_draft and self._parcel.spec.get("state") == "draft")
 
@@ -258,9 +264,7 @@ class ReelSession(FacebookSession):
 
         def on_piece(sent: int) -> None:
             self.remote["sent_bytes"] = sent
-            if time.monotonic() - self._kept_at >= _KEEP_EVERY_S:
-                self._kept_at = time.monotonic()
-                keep(self.remote)
+            self._keep_at_times(keep)
 
         self.remote["sent_bytes"] = max(1, offset)
         keep(self.remote)
@@ -294,7 +298,10 @@ class VideoSession(FacebookSession):
             self.remote["session"] = session
             keep(self.remote)
 
-        self._videos().transfer(self.remote["session"], self._parcel.film, on_chunk)
+        def on_piece() -> None:
+            self._keep_at_times(keep)
+
+        self._videos().transfer(self.remote["session"], self._parcel.film, on_chunk, on_piece)
 
     def _wait_for_upload(self) -> None:
         """The last chunk's answer has confirmed all of it."""

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import RawIOBase
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,8 +26,11 @@ USUAL_URL = "https://graph.facebook.com"
 VERSION = "v26.0"
 _UPLOAD_HOST = "rupload.facebook.com"
 _LOGIN_URL = "https://www.facebook.com"
-_CALL_S, _STALL_S = 60.0, 45.0
+_CALL_S, _FILES_S, _STALL_S = 60.0, 3600.0, 45.0
 _MOST_ANSWER_BYTES = 2**20
+
+Files = Mapping[str, tuple[str, bytes | RawIOBase, str]]
+"""Name -> (file name, content, media type)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Graph:
         self,
         path: str,
         credential: Credential,
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        files: Files | None = None,
         **params: str,
     ) -> dict[str, Any]:
         """Have something done.
@@ -114,7 +118,7 @@ class Graph:
         path: str,
         credential: Credential | None,
         params: Mapping[str, str],
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        files: Files | None = None,
     ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {credential.token}"} if credential else {}
         fields = {**params, **(credential.proof if credential else {})}
@@ -123,7 +127,7 @@ class Graph:
             url += f"?{urlencode(fields)}" if fields else ""
         else:
             body = Form(fields, files or {})
-        return self._read(self._sent(method, url, body, headers, Deadline(_CALL_S, _STALL_S)))
+        return self._read(self._sent(method, url, body, headers, Deadline(_FILES_S if files else _CALL_S, _STALL_S)))
 
     def _sent(self, method: str, url: str, body: Body, headers: Mapping[str, str], deadline: Deadline) -> Answer:
         try:

@@ -5,19 +5,20 @@ Sources: Meta's "Reels Publishing" and "Video Uploads" guides; the chunked proto
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from daemon.deliveries.setbacks import Passing
-from daemon.facebook.graph import Credential, Graph
+from daemon.facebook.graph import Credential, Files, Graph
 from daemon.facebook.meaning import WrongOffset
 from daemon.facebook.status import VideoStatus, read
 from daemon.outbound.client import Stream
 
 _PIECE_BYTES = 64 * 1024
-_MOST_CHUNK_BYTES = 8 * 2**20  # of memory
 _UPLOAD_S, _STALL_S = 3600.0, 60.0
 _MOST_TRANSFERS = 10_000
 _BYTES_A_RESUMPTION = 10 * 2**20  # as Meta's own client bounds them
@@ -88,8 +89,15 @@ class Videos:
             raise Passing("Facebook began no upload and did not say why.", "facebook_no_upload", 5)
         return video_id, session
 
-    def transfer(self, session: dict[str, str], film: Path, on_chunk: Callable[[dict[str, str]], object]) -> None:
-        """Send chunk after chunk until the server wants no more; `on_chunk` is told of each where it stands.
+    def transfer(
+        self,
+        session: dict[str, str],
+        film: Path,
+        on_chunk: Callable[[dict[str, str]], object],
+        on_piece: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Send chunk after chunk until the server wants no more; `on_chunk` is told of each where it stands, and
+        `on_piece` is called again and again while one is on its way.
 
         Raises:
             DeliveryError: a chunk was not taken.
@@ -101,7 +109,7 @@ class Videos:
                 if start >= end:
                     return
                 try:
-                    told = self._chunk(session, file, start, end)
+                    told = self._chunk(session, Part(file, start, end - start, on_piece), start)
                 except WrongOffset as exc:
                     resumed += 1
                     if resumed > most:
@@ -111,10 +119,9 @@ class Videos:
                 on_chunk(session)
         raise Passing("Facebook asks for chunks without end.", "facebook_offset", 3)
 
-    def _chunk(self, session: dict[str, str], file: BinaryIO, start: int, end: int) -> dict[str, str]:
-        file.seek(start)
-        chunk = file.read(min(end - start, _MOST_CHUNK_BYTES))
-        if not chunk:
+    def _chunk(self, session: dict[str, str], chunk: Part, start: int) -> dict[str, str]:
+        """The very chunk that is asked for, as Meta's own client sends it; it may be 50 MB."""
+        if not chunk.is_there:
             raise Passing("Facebook asks for bytes that the film does not have.", "facebook_offset", 3)
         answer = self._post(
             {"video_file_chunk": ("film.mp4", chunk, "application/octet-stream")},
@@ -132,8 +139,47 @@ class Videos:
         """
         return self._post(None, upload_phase="finish", upload_session_id=session_id, **params)
 
-    def _post(self, files: dict[str, tuple[str, bytes, str]] | None = None, **params: str) -> dict[str, Any]:
+    def _post(self, files: Files | None = None, **params: str) -> dict[str, Any]:
         return self.graph.post(f"{self.page_id}/videos", self.credential, files, **params)
+
+
+class Part(io.RawIOBase):
+    """So many bytes of a file from a place on, to be read in pieces as if they were a file; `on_piece` is called at
+    each."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int, on_piece: Callable[[], object] = lambda: None) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._at = 0
+        self._on_piece = on_piece
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file has all of it."""
+        return self._start + self._size <= self._file.seek(0, os.SEEK_END)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)[: max(0, self._size - self._at)]
+        self._file.seek(self._start + self._at)
+        piece = self._file.read(len(view))
+        view[: len(piece)] = piece
+        self._at += len(piece)
+        self._on_piece()
+        return len(piece)
 
 
 def status(graph: Graph, credential: Credential, video_id: str) -> VideoStatus:
@@ -162,7 +208,7 @@ def set_captions(graph: Graph, credential: Credential, video_id: str, srt: bytes
     Raises:
         DeliveryError: they are not there.
     """
-    files = {"captions_file": (f"captions.{locale}.srt", srt, "application/x-subrip")}
+    files: Files = {"captions_file": (f"captions.{locale}.srt", srt, "application/x-subrip")}
     graph.post(f"{video_id}/captions", credential, files, default_locale=locale)
 
 

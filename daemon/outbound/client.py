@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from io import RawIOBase
 from typing import Any
 
 import certifi
@@ -95,10 +96,10 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class Form:
     """A body of fields and files: `files` are name -> (file name, content, media type). Without files it is sent as
-    `application/x-www-form-urlencoded`, else as `multipart/form-data`."""
+    `application/x-www-form-urlencoded`, else as `multipart/form-data`. What can be read is not held in memory."""
 
     fields: Mapping[str, str] = field(repr=False)
-    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
+    files: Mapping[str, tuple[str, bytes | RawIOBase, str]] = field(default_factory=dict, repr=False)
 
 
 Body = bytes | Stream | Form | None

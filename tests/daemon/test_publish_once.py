@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from daemon.deliveries.life import Delivery, State
 from daemon.errors import UnknownDelivery, WrongState
+from daemon.facebook.uploads import Part
 from daemon.jobs import Status
 from daemon.store.database import Database
 from daemon.store.tables import DeliveryRow
@@ -231,6 +233,34 @@ def test_a_chunk_that_is_not_wanted_is_sent_from_where_it_is(box: Outbox) -> Non
     assert cut
     assert box.states(job) == [State.DONE]
     assert bytes(box.far.posts[0].content) == b"film" * 50_000
+
+
+def test_a_large_chunk_is_sent_as_it_is_asked_for(box: Outbox) -> None:
+    """Facebook has asked for 50 MB at once; it may take nothing but what it asks for."""
+    box.far.chunk_bytes = 10 * 2**20
+    content = bytes(range(256)) * (12 * 2**20 // 256)
+    job = box.make(box.ask(), LANDSCAPE, content)
+    box.turns()
+    assert box.states(job) == [State.DONE]
+    assert bytes(box.far.posts[0].content) == content
+    sent = [asked for asked in box.far.asked if asked.params.get("upload_phase") == "transfer"]
+    assert [asked.params["start_offset"] for asked in sent] == ["0", str(10 * 2**20)]
+
+
+def test_a_chunk_that_takes_long_keeps_the_delivery(tmp_path: Path) -> None:
+    """With little bandwidth a chunk takes longer than the lease; whoever sends it says that he is alive."""
+    kept: list[int] = []
+    with Path(os.devnull).open("rb") as file:
+        assert Part(file, 0, 0).read(10) == b""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"0123456789" * 100_000)
+    with film.open("rb") as file:
+        part = Part(file, 5, 900_000, lambda: kept.append(1))
+        assert part.seek(0, os.SEEK_END) == 900_000
+        assert part.seek(0) == 0
+        read = b"".join(iter(lambda: part.read(65_536), b""))
+    assert read == film.read_bytes()[5:900_005]
+    assert len(kept) >= 13
 
 
 @pytest.mark.parametrize("spelling", ["bytes_transfered", "bytes_transferred"])

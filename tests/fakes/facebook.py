@@ -344,9 +344,14 @@ class Facebook:
             raise Refuse(100, "Invalid upload session", 33)
         video = sessions[params["upload_session_id"]]
         if phase == "transfer":
-            if int(params["start_offset"]) != len(video.content):
-                raise Refuse(6001, "Wrong chunk", 1363037, error_data=self._wanted(video))
-            video.content += files["video_file_chunk"][1][: self.chunk_bytes]
+            chunk, wanted = files["video_file_chunk"][1], self._wanted(video)
+            # It takes the very chunk that it has asked for, as Meta's own client sends it.
+            if [int(params["start_offset"]), len(chunk)] != [
+                len(video.content),
+                int(wanted["end_offset"]) - len(video.content),
+            ]:
+                raise Refuse(6001, "Wrong chunk", 1363037, error_data=wanted)
+            video.content += chunk
             return Reply(200, self._wanted(video))
         self._to_finish(video.id, page_id)
         return Reply(200, {"success": True, "_video": video})
