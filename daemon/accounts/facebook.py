@@ -112,7 +112,8 @@ class FacebookAccounts:
         begun = self.vault.get(row_id)
         if begun is None or not secrets.compare_digest(begun["word"].encode(), word.encode("utf-8", "replace")):
             raise LoginRefused
-        self.vault.drop(row_id)
+        if not self.vault.drop(row_id):
+            raise AccountRefused("This login was ended a moment ago; begin it again.")
         if int(begun["until"]) < time.time():
             raise LoginRefused("This login took longer than a quarter of an hour; begin it again.")
         app = App(begun["app_id"], begun["app_secret"])

@@ -6,12 +6,14 @@ with that (Meta: "Get long-lived tokens"). So what comes out is looked at with d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.deliveries.setbacks import Unclear
 from daemon.facebook.graph import Credential, Graph
-from daemon.facebook.meaning import token_problem
+from daemon.facebook.meaning import clean, token_problem
 
 SCOPES = ("pages_show_list", "pages_read_engagement", "pages_manage_posts")
 """What an app has to be granted to publish on a page."""
@@ -105,9 +107,9 @@ def pages(graph: Graph, user: Credential) -> list[Page]:
     for _ in range(_MOST_PAGES):
         place = {"after": after} if after else {}
         answer = graph.get("me/accounts", user, fields="id,name,category,tasks,access_token", limit="100", **place)
-        found += [_page(entry) for entry in answer.get("data") or [] if isinstance(entry, dict)]
-        paging = answer.get("paging") or {}
-        after = str((paging.get("cursors") or {}).get("after") or "") if paging.get("next") else ""
+        found += [_page(entry) for entry in _list(answer.get("data")) if isinstance(entry, dict)]
+        paging = _dict(answer.get("paging"))
+        after = str(_dict(paging.get("cursors")).get("after") or "") if paging.get("next") else ""
         if not after:
             break
     return [page for page in found if page.id and page.token]
@@ -122,7 +124,7 @@ def page_itself(graph: Graph, token: Credential) -> Page | None:
     answer = graph.get("me", token, fields="id,name,category")
     if not answer.get("id"):
         return None
-    return Page(str(answer["id"]), str(answer.get("name", "")), str(answer.get("category", "")), (), token.token)
+    return _page({**answer, "tasks": (), "access_token": token.token})
 
 
 def look_at(graph: Graph, app: App | None, token: Credential) -> TokenState:
@@ -132,9 +134,10 @@ def look_at(graph: Graph, app: App | None, token: Credential) -> TokenState:
         DeliveryError: nothing could be learnt, which says nothing of the token.
     """
     answer = graph.get("debug_token", app.credential if app and app.secret else token, input_token=token.token)
-    data: dict[str, Any] = answer.get("data") or {}
-    error: dict[str, Any] = data["error"] if isinstance(data.get("error"), dict) else {}
-    is_valid = data.get("is_valid") is True
+    data, error = _dict(answer.get("data")), _dict(_dict(answer.get("data")).get("error"))
+    is_valid = data.get("is_valid")
+    if not isinstance(is_valid, bool) or (is_valid and not isinstance(data.get("scopes"), list)):
+        raise Unclear("Facebook did not say whether the token is good, and for what.", "facebook_no_state")
     problem = ""
     if not is_valid:
         code, subcode = int(_seconds(error.get("code"))), int(_seconds(error.get("subcode")))
@@ -145,7 +148,7 @@ def look_at(graph: Graph, app: App | None, token: Credential) -> TokenState:
         app_id=str(data.get("app_id", "")),
         expires_at=_time(data.get("expires_at")),
         data_until=_time(data.get("data_access_expires_at")),
-        scopes=tuple(str(scope) for scope in data.get("scopes") or ()),
+        scopes=tuple(str(scope) for scope in _list(data.get("scopes"))),
         problem=problem,
     )
 
@@ -153,18 +156,27 @@ def look_at(graph: Graph, app: App | None, token: Credential) -> TokenState:
 def _page(entry: dict[str, Any]) -> Page:
     return Page(
         id=str(entry.get("id", "")),
-        name=str(entry.get("name", "")),
-        category=str(entry.get("category", "")),
-        tasks=tuple(str(task) for task in entry.get("tasks") or ()),
+        name=clean(str(entry.get("name", ""))),
+        category=clean(str(entry.get("category", ""))),
+        tasks=tuple(str(task) for task in _list(entry.get("tasks"))),
         token=str(entry.get("access_token", "")),
     )
 
 
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _seconds(value: object) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _time(value: object) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from daemon.accounts.life import Account, AccountState, Outlook
 from daemon.deliveries.life import State
 from daemon.errors import UnknownAccount
 from daemon.store.database import Database
+from daemon.store.events import Entry, record
 from daemon.store.notices import Notice, Notices
 from daemon.store.tables import AccountRow, DeliveryRow, utc_now
 
@@ -105,7 +106,7 @@ class AccountStore:
             _row(connection, account_id)
             changes = {"state": AccountState.REMOVED, "problem": "The account was disconnected.", "warning": ""}
             AccountRow.update(changes).where(AccountRow.id == account_id).execute(connection)
-            _hold(connection, account_id, self.clock())
+            _hold(connection, account_id, str(changes["problem"]), self.clock())
 
     def looked(self, account: Account, found: Found, told: Outlook, notices: Sequence[Notice]) -> None:
         """Write down that an account's token is good, with what is said of it; what is held for it goes out."""
@@ -145,7 +146,7 @@ class AccountStore:
             changes = {"state": AccountState.DEAD, "problem": problem, "warning": "", "checked_at": now}
             told = [*row.told, *([REFUSED] if refused and REFUSED not in row.told else [])]
             AccountRow.update(**changes, told=told).where(AccountRow.id == account.id).execute(connection)
-            _hold(connection, account.id, now)
+            _hold(connection, account.id, problem, now)
             if notice is not None and not was_known:
                 self._notices.insert(connection, notice, now)
         return not was_known
@@ -170,9 +171,12 @@ def _is_same(connection: Any, account: Account) -> bool:
     return bool(row.connected_at == account.connected_at and row.state != AccountState.REMOVED)
 
 
-def _hold(connection: Any, account_id: str, now: datetime) -> None:
-    """Hold what is ready. What is being sent is found out once the account can be used again."""
+def _hold(connection: Any, account_id: str, problem: str, now: datetime) -> None:
+    """Hold what is ready, and write down why. What is being sent is found out once the account can be used again."""
     ready = (DeliveryRow.account_id == account_id, DeliveryRow.state == State.READY)
+    for row in list(DeliveryRow.select(DeliveryRow.id, DeliveryRow.job_id).where(*ready).execute(connection)):
+        entry = Entry("delivery.held", f"It waits until the account can be used: {problem}", "warning")
+        record(connection, row.job_id, now, replace(entry, payload={"delivery_id": row.id}))
     DeliveryRow.update(state=State.HELD, owner=None, next_at=now).where(*ready).execute(connection)
 
 
