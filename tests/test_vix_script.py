@@ -37,6 +37,8 @@ print("ran {name}", *sys.argv[1:])
 sys.exit({name!r} in pathlib.Path("failing").read_text().split())
 """
 
+WORKERS = min(8, len(os.sched_getaffinity(0)) + 1)
+
 
 def metadata(name: str, version: str) -> str:
     return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -353,7 +355,7 @@ def test_tests_extend_the_environment_and_the_service_keeps_it(quick_clone: Clon
         "ran ruff check .",
         "ran ruff format --check .",
         "ran mypy",
-        "ran pytest -n auto --maxprocesses 8",
+        f"ran pytest -n {WORKERS} --dist worksteal",
     ]
     assert tested.code == 0
     assert quick_clone.run().err == ""
@@ -366,7 +368,7 @@ def test_every_check_runs_and_one_failure_is_enough(quick_clone: Clone, failing:
     tested = quick_clone.run("test")
     assert tested.code == 1
     assert tested.out.count("ran ") == 4
-    assert tested.out.splitlines()[-1] == "ran pytest -n auto --maxprocesses 8"
+    assert tested.out.splitlines()[-1] == f"ran pytest -n {WORKERS} --dist worksteal"
 
 
 def test_arguments_of_test_go_to_pytest_alone(quick_clone: Clone) -> None:
