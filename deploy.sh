@@ -6,6 +6,7 @@
 # or by the next one.
 # shellcheck disable=SC2317 # what traps call is reached
 set -uo pipefail
+umask 022 # the service is another account; what is not for all says so itself
 
 HELP='Usage: deploy.sh [--base DIR] [--force]   deploy the tip of the branch
        deploy.sh --rollback [COMMIT]      go back to the release before this one, or to COMMIT

@@ -15,6 +15,7 @@ from daemon.commands.accounts import accounts, vault
 from daemon.commands.backup import backup, restore
 from daemon.commands.deliveries import alert, deliveries
 from daemon.commands.fonts import fonts
+from daemon.commands.install.command import install_command
 from daemon.commands.keys import keys
 from daemon.commands.schedules import schedules
 from daemon.errors import StoreError, VixError
@@ -29,7 +30,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 # Commands that stay, and are started again when they die.
 _STAYING = ("up", "api", "worker")
 # Commands whose files are for others, too: what the rest writes is for nobody but the service.
-_FOR_OTHERS = ("render", "demo")
+_FOR_OTHERS = ("render", "demo", "install")
 
 
 class Vix(click.Group):
@@ -142,6 +143,7 @@ cli.add_command(deliveries)
 cli.add_command(vault)
 cli.add_command(alert)
 cli.add_command(backup)
+cli.add_command(install_command)
 cli.add_command(restore)
 
 

@@ -159,6 +159,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "subprocess": (
         *("render.ffmpeg", "render.running", "render.sandbox", "render.child"),
         *("daemon.supervisor", "daemon.previews", "daemon.alerts", "daemon.commands.demo"),
+        "daemon.commands.install.machine",
         "daemon.sources.starter",
         "deployhook.remote",
     ),

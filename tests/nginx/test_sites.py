@@ -12,7 +12,7 @@ from daemon.web.connection import USUAL
 from tests.source_tree import ROOT
 
 FOLDER = ROOT / "nginx"
-SITES = {path.name: path.read_text() for path in FOLDER.iterdir()}
+SITES = {name: (FOLDER / name).read_text() for name in ("vix.conf", "vix-local.conf")}
 SHARED = [text.partition("# --- From here on")[2].partition("# --- to here")[0] for text in SITES.values()]
 BOTH = pytest.mark.parametrize("text", SITES.values(), ids=SITES)
 
@@ -22,7 +22,7 @@ def value(text: str, directive: str) -> list[str]:
 
 
 def test_both_sites_are_the_same_behind_the_door() -> None:
-    assert set(SITES) == {"vix.conf", "vix-local.conf"}
+    assert {path.name for path in FOLDER.iterdir()} == {*SITES, "vix-first.conf"}
     assert SHARED[0] == SHARED[1] != ""
     before = [text.partition("upstream vix_api")[2].partition("server {\n")[0] for text in SITES.values()]
     assert before[0].partition("log_format")[2].split(";")[0] == before[1].partition("log_format")[2].split(";")[0]
@@ -78,3 +78,10 @@ def test_each_block_is_explained(text: str) -> None:
     ]
     assert begins == []
     assert sum(line.startswith("#") for line in lines) > len(lines) / 5
+
+
+def test_the_first_site_answers_certbot_as_the_real_one_does() -> None:
+    text = (FOLDER / "vix-first.conf").read_text()
+    (location,) = re.findall(r"    location \^~ /\.well-known/[^}]+}", text)
+    assert location in SITES["vix.conf"]
+    assert "proxy_pass" not in text
