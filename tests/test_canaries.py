@@ -17,6 +17,11 @@ def test_a_secret_is_found(text: str | bytes) -> None:
     assert found_in(text)
 
 
+def test_ciphertext_is_searched_for_what_is_known() -> None:
+    assert found_in(f"gAAAAAB{_TOKEN}", ["EAAother"]) == ""
+    assert found_in(f"gAAAAAB{_TOKEN}", [_TOKEN]) == _TOKEN
+
+
 def test_it_is_heard_wherever_it_stands_in_a_record() -> None:
     listener = Listener()
     logger = logging.Logger("alone")

@@ -54,8 +54,9 @@ def alone(data: Path) -> Iterator[None]:
 
 def give_to_owner(path: Path, folder: Path) -> None:
     """What root has written in somebody's folder becomes his, or his service could not open it."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
+    owner, found = folder.stat(), path.lstat()
+    # Not where it is his already: a service that runs as root with few rights may not even ask.
+    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (found.st_uid, found.st_gid):
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 

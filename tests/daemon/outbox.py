@@ -127,7 +127,7 @@ class Outbox:
         except ValueError:
             return
         for path in database.parent.glob(f"{database.name}*"):
-            assert found_in(path.read_bytes()) == "", path.name
+            assert found_in(path.read_bytes(), self.far.tokens) == "", path.name
 
     def states(self, job: Job) -> list[State]:
         return [one.state for one in self.jobs.get(job.id).deliveries]

@@ -140,7 +140,7 @@ def test_no_secret_of_an_account_gets_out(tmp_path: Path, library: Path) -> None
     assert "password was changed" in "".join(said)
     assert "cannot be published on" in channel.heard[0].body.decode()
     for name, text in {"log": logged, "answers": "".join(said), "database": stored.decode("latin-1")}.items():
-        assert found_in(text) == "", name
+        assert found_in(text, far.tokens if name == "database" else None) == "", name
         for secret in (password, master, vault_key):
             assert secret not in text, name
 
