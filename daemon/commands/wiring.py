@@ -73,24 +73,31 @@ def ready_settings(library: Path | None = None, *, as_owner: bool = True) -> Set
 
 def _be_the_owner(folder: Path) -> None:
     """Go on as the owner of the data folder where root has typed a command: files of root's in it would be closed to
-    the service.
+    the service. Root without that right, as in a deploy, goes on as it is, and SQLite gives its files to their owner.
 
     Raises:
         SettingsError: its owner may not read this program.
     """
     if os.geteuid() != 0 or (owner := folder.stat()).st_uid == 0:
         return
+    name = _name_of(owner.st_uid)
     try:
-        name = pwd.getpwuid(owner.st_uid).pw_name
-        os.initgroups(name, owner.st_gid)
-    except KeyError:
-        name = str(owner.st_uid)
-        os.setgroups([])
+        os.setgroups(os.getgrouplist(name, owner.st_gid) if name else [])
+    except PermissionError:
+        return
     os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
     os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
     for needed in (__file__, os.__file__):  # much is only imported later
         if not os.access(needed, os.R_OK):
-            raise SettingsError(f"{folder} belongs to {name}, who may not read {Path(needed).parent}, which it takes.")
+            who = name or owner.st_uid
+            raise SettingsError(f"{folder} belongs to {who}, who may not read {Path(needed).parent}, which it takes.")
+
+
+def _name_of(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return ""
 
 
 def configure_logs(settings: Settings) -> None:

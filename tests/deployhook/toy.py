@@ -62,6 +62,7 @@ if pid=$(cat "{yard}/pid" 2>/dev/null); then
     kill "$pid" 2>/dev/null
     while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
 fi
-setsid "{python}" -I -S current/server.py {port} </dev/null >>"{yard}/service.log" 2>&1 8>&- &
-echo $! >"{yard}/pid"
+# It writes its number down itself: whoever starts it may be killed in between.
+setsid bash -c 'echo $$ >"$0/pid"; exec "$@"' "{yard}" "{python}" -I -S current/server.py {port} \\
+    </dev/null >>"{yard}/service.log" 2>&1 8>&- &
 """
