@@ -62,7 +62,9 @@ if pid=$(cat "{yard}/pid" 2>/dev/null); then
     kill "$pid" 2>/dev/null
     while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
 fi
-# It writes its number down itself: whoever starts it may be killed in between.
-setsid bash -c 'echo $$ >"$0/pid"; exec "$@"' "{yard}" "{python}" -I -S current/server.py {port} \\
-    </dev/null >>"{yard}/service.log" 2>&1 8>&- &
+# All that there is of it, as systemd does: whoever started it may have been killed in between.
+while pkill -KILL -f "current/server.py {port}"; do sleep 0.02; done
+# It writes its number down itself and keeps the turn until it has: whoever starts it may be killed in between.
+setsid bash -c 'echo $$ >"$0/pid"; exec 8>&- "$@"' "{yard}" "{python}" -I -S current/server.py {port} \\
+    </dev/null >>"{yard}/service.log" 2>&1 &
 """
