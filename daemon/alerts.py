@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -33,9 +32,7 @@ def tell(urls: Sequence[str], subject: str, body: str, *, limit_s: float = _LIMI
     told = json.dumps({"urls": list(urls), "subject": subject, "body": body, "limit_s": limit_s})
     longest_s = limit_s + _TO_START_S
     try:
-        done = subprocess.run(
-            command, input=told, capture_output=True, text=True, timeout=longest_s, check=False, cwd=os.getcwd()
-        )
+        done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=longest_s, check=False)
     except (OSError, subprocess.TimeoutExpired) as exc:
         _log.error("No channel could be asked.", extra={"action": "alert_error", "reason": type(exc).__name__})
         return False

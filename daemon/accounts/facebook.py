@@ -159,7 +159,7 @@ class FacebookAccounts:
             pages = [page] if page else []
         else:
             if given_state.kind != _SYSTEM_USER and given.app is not None:
-                token, _ = tokens.exchange(graph, given.app, token)
+                token = tokens.exchange(graph, given.app, token)
             kept["user_token"] = token
             pages = tokens.pages(graph, _credential(token, kept))
         usable = [page for page in pages if page.may_publish]
@@ -190,7 +190,7 @@ class FacebookAccounts:
             state = tokens.look_at(graph, app, _credential(token, kept))
             if not state.is_valid or state.expires_at is None or state.expires_at - now > timedelta(days=_RENEW_DAYS):
                 return kept, ""
-            fresh, _ = tokens.exchange(graph, app, token)
+            fresh = tokens.exchange(graph, app, token)
             pages = {page.id: page for page in tokens.pages(graph, _credential(fresh, kept))}
             until = tokens.look_at(graph, app, _credential(fresh, kept)).expires_at
         except DeliveryError as exc:

@@ -8,6 +8,7 @@ that nobody heard the end of can be asked: the video's own status says whether p
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,7 +76,7 @@ def _wants_reel(parcel: Parcel) -> bool:
     return is_reel(parcel.result) if chosen == "auto" else chosen == "reel"
 
 
-class FacebookSession:
+class FacebookSession(ABC):
     """What Reels and videos have in common: everything but how bytes get there and what the order looks like."""
 
     def __init__(
@@ -150,7 +151,7 @@ class FacebookSession:
     def finalize(self, keep: Keep) -> Later | tuple[str, ...]:
         """See `Session.finalize`."""
         if "notes" not in self.remote:
-            self.remote = {**self.remote, "notes": self._extras(), "since": time.time()}
+            self.remote = {**self.remote, "notes": self._extras(), "since": self._clock().timestamp()}
             keep(self.remote)
         notes = tuple(self.remote["notes"])
         try:
@@ -162,7 +163,7 @@ class FacebookSession:
         self.remote["link"] = self._link(status)
         if self._is_out(status) and (status.is_processed or self.remote.get("scheduled")):
             return notes
-        if time.time() - float(self.remote["since"]) > _MOST_ASKING_S:
+        if self._clock().timestamp() - float(self.remote["since"]) > _MOST_ASKING_S:
             return (*notes, "Facebook has taken the film and is still processing it")
         return Later(self._ask_again_s)
 
@@ -179,17 +180,21 @@ class FacebookSession:
         self.remote = {"as": self.remote["as"]}
         keep(self.remote)
 
+    @abstractmethod
     def _start(self) -> None:
-        raise NotImplementedError
+        """Begin an upload."""
 
+    @abstractmethod
     def _upload(self, keep: Keep) -> None:
-        raise NotImplementedError
+        """Send the film's bytes, from where they are."""
 
+    @abstractmethod
     def _finish(self, order: dict[str, str]) -> dict[str, Any]:
-        raise NotImplementedError
+        """Give the order to publish."""
 
+    @abstractmethod
     def _order(self, now: datetime) -> dict[str, str]:
-        raise NotImplementedError
+        """What the order says."""
 
     def _wait_for_upload(self) -> None:
         """Wait until Facebook has the whole file: an order that comes earlier is refused (error 6000)."""

@@ -69,8 +69,8 @@ class TokenState:
         return tuple(scope for scope in SCOPES if scope not in self.scopes)
 
 
-def exchange(graph: Graph, app: App, token: str) -> tuple[str, float]:
-    """Exchange a user token for a long-lived one; the seconds that it is good for, 0 where that is not said.
+def exchange(graph: Graph, app: App, token: str) -> str:
+    """Exchange a user token for a long-lived one; how long it is good for, `look_at` says.
 
     Raises:
         DeliveryError: it cannot be; one that has expired never can.
@@ -82,7 +82,7 @@ def exchange(graph: Graph, app: App, token: str) -> tuple[str, float]:
         client_secret=app.secret,
         fb_exchange_token=token,
     )
-    return str(answer.get("access_token") or token), _seconds(answer.get("expires_in"))
+    return str(answer.get("access_token") or token)
 
 
 def from_code(graph: Graph, app: App, code: str, redirect_url: str) -> str:
